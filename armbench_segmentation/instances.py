@@ -54,9 +54,7 @@ class Instances:
 
     def __getitem__(self, index: NDArray[np.int64] | NDArray[np.bool_] | slice) -> "Instances":
         """Select objects by position, boolean mask or slice."""
-        return Instances(
-            self.boxes_xyxy[index], self.confidence[index], self.class_ids[index], self.masks[index]
-        )
+        return Instances(self.boxes_xyxy[index], self.confidence[index], self.class_ids[index], self.masks[index])
 
     @classmethod
     def empty(cls, mask_size: tuple[int, int]) -> "Instances":

@@ -59,9 +59,7 @@ class Resize:
         inner_width, inner_height = round(width * scale), round(height * scale)
         left = round((input_width - inner_width) / 2 - 0.1)
         top = round((input_height - inner_height) / 2 - 0.1)
-        return cls(
-            original_size, input_size, inner_width / width, inner_height / height, float(left), float(top)
-        )
+        return cls(original_size, input_size, inner_width / width, inner_height / height, float(left), float(top))
 
     @property
     def inner_size(self) -> tuple[int, int]:
@@ -86,9 +84,7 @@ class Resize:
 
         height, width = self.inner_size
         shrinks = height <= image.shape[0] and width <= image.shape[1]
-        inner = cv2.resize(
-            image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        )
+        inner = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
         if (height, width) == self.input_size:
             return np.asarray(inner, np.uint8)
         canvas = np.full((*self.input_size, 3), PADDING_GRAY, np.uint8)
@@ -100,7 +96,5 @@ class Resize:
         return np.tile([self.offset_x, self.offset_y], points.shape[-1] // 2)
 
     @staticmethod
-    def _per_axis(
-        points: NDArray[np.float64], operation: np.ufunc, pair: tuple[float, float]
-    ) -> NDArray[np.float64]:
+    def _per_axis(points: NDArray[np.float64], operation: np.ufunc, pair: tuple[float, float]) -> NDArray[np.float64]:
         return np.asarray(operation(points, np.tile(pair, points.shape[-1] // 2)), np.float64)

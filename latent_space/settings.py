@@ -67,9 +67,7 @@ def load_settings(path: Path | None = None) -> Settings:
         raise ValueError(f"{file} must hold a mapping; got {type(content).__name__}.")
     task = os.environ.get("ARMSCOPE_TASK") or content.get("task")
     if task not in TASKS:
-        raise ValueError(
-            f"task must be one of {', '.join(TASKS)}; got {task!r} (from {file} or ARMSCOPE_TASK)."
-        )
+        raise ValueError(f"task must be one of {', '.join(TASKS)}; got {task!r} (from {file} or ARMSCOPE_TASK).")
     section = dict(content.get(task) or {})
     for key, variable in (("data", "ARMSCOPE_DATA"), ("model", "ARMSCOPE_MODEL")):
         if os.environ.get(variable):
