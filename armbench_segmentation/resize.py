@@ -30,8 +30,8 @@ class Resize:
     >>> fit = Resize.plan((100, 200), (64, 64), "letterbox")
     >>> fit.scale_x, fit.offset_x, fit.offset_y
     (0.32, 0.0, 16.0)
-    >>> fit.to_original(fit.to_input(np.array([[10.0, 20.0]]))).tolist()
-    [[10.0, 20.0]]
+    >>> fit.to_input(np.array([[100.0, 50.0]])).tolist()
+    [[32.0, 32.0]]
     """
 
     original_size: tuple[int, int]

@@ -1,0 +1,125 @@
+"""What an exported segmentation model says of itself: input size, batch, head, classes, anchors.
+
+**Conventions**: read from the ONNX file through onnxruntime: shapes first, then the metadata that Ultralytics'
+exporters and ours write (`names`, `anchors`). What the file does not say is None.
+"""
+
+import ast
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """Facts of one ONNX model.
+
+    Attributes
+    ----------
+    image_size : (height, width) of the input in pixels, or None where dynamic
+    batch_size : int or None
+        Fixed batch of the export; None where dynamic.
+    output_shapes : list of shapes, None for dynamic axes
+    names : tuple of str or None
+        Class names in the model's order.
+    anchors : tuple of rows or None
+        Width, height pairs in pixels, a row per stride.
+    """
+
+    image_size: tuple[int, int] | None
+    batch_size: int | None
+    output_shapes: tuple[tuple[int | None, ...], ...]
+    names: tuple[str, ...] | None
+    anchors: tuple[tuple[float, ...], ...] | None
+
+
+def open_session(path: Path, *, threads: int = 1) -> "onnxruntime.InferenceSession":
+    """Open an ONNX model on the CPU.
+
+    Parameters
+    ----------
+    path : Path
+        The `.onnx` file.
+    threads : int
+        Threads inside one operator; one keeps results independent of the machine.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If onnxruntime cannot read it.
+    """
+    import onnxruntime
+    from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf, NoSuchFile
+
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"No model at {path}. Train one with `armscope segmentation train`, or point ARMSCOPE_MODEL at yours."
+        )
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except (Fail, InvalidGraph, InvalidProtobuf, NoSuchFile) as error:
+        raise ValueError(f"{path} must be an ONNX model that onnxruntime reads: {error}") from error
+
+
+def read_facts(session: "onnxruntime.InferenceSession") -> ModelFacts:
+    """Read what the opened model says of itself.
+
+    Raises
+    ------
+    ValueError
+        If it does not have one image input (batch, 3, height, width), or its metadata cannot be read.
+    """
+    inputs = session.get_inputs()
+    shape = _static(inputs[0].shape)
+    if len(inputs) != 1 or len(shape) != 4 or shape[1] not in (3, None):
+        found = ", ".join(f"{i.name} {i.shape}" for i in inputs)
+        raise ValueError(f"The model must have one input (batch, 3, height, width); got {found}.")
+    height, width = shape[2:]
+    metadata = session.get_modelmeta().custom_metadata_map
+    return ModelFacts(
+        image_size=None if height is None or width is None else (height, width),
+        batch_size=shape[0],
+        output_shapes=tuple(_static(output.shape) for output in session.get_outputs()),
+        names=_names(metadata.get("names")),
+        anchors=_anchors(metadata.get("anchors")),
+    )
+
+
+def _static(shape: Sequence[Any]) -> tuple[int | None, ...]:
+    return tuple(axis if isinstance(axis, int) and axis > 0 else None for axis in shape)
+
+
+def _names(text: str | None) -> tuple[str, ...] | None:
+    if not text:
+        return None
+    try:
+        names = ast.literal_eval(text)
+        return tuple(str(names[k]) for k in sorted(names)) if isinstance(names, dict) else tuple(map(str, names))
+    except (ValueError, SyntaxError, TypeError) as error:
+        raise ValueError(
+            f"The model's metadata `names` must be a Python dict or list of names; got {text!r}."
+        ) from error
+
+
+def _anchors(text: str | None) -> tuple[tuple[float, ...], ...] | None:
+    if not text:
+        return None
+    try:
+        return tuple(
+            tuple(float(v) for pair in row for v in (pair if isinstance(pair, list) else [pair]))
+            for row in json.loads(text)
+        )
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"The model's metadata `anchors` must be JSON rows of widths and heights; got {text!r}."
+        ) from error
