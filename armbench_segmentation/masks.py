@@ -1,0 +1,135 @@
+"""Ground-truth outlines as boolean masks, directly on the coarse grid where predictions live.
+
+**Conventions**: masks are (h, w) bool on a grid that covers the whole model input, padding included; a grid pixel is
+on when more than half of it is covered. Outlines are continuous coordinates, as in COCO: the pixel in column 0 spans
+x = 0..1. An object too small to cover half of any pixel keeps the pixel at its centre, so that none disappears.
+Rasterising at the size of the photograph and shrinking afterwards gives the same masks (IoU about .995) at several
+hundred times the cost.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from armbench_segmentation.instances import Instances
+from armbench_segmentation.resize import Resize
+from armbench_segmentation.samples import Sample
+
+Segmentation = list[Any] | dict[str, Any]
+
+
+def rasterize(
+    segmentation: Segmentation, original_size: tuple[int, int], resize: Resize, mask_size: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """Draw one object's polygons, or its run-length encoding, on the mask grid.
+
+    Parameters
+    ----------
+    segmentation : list or dict
+        COCO polygons in pixels of the original, or a run-length encoding, compressed or not.
+    original_size : (height, width)
+        Of the original, pixels.
+    resize : Resize
+        How the original became the model input.
+    mask_size : (h, w)
+        Of the grid.
+
+    Returns
+    -------
+    (h, w) bool
+
+    Raises
+    ------
+    ValueError
+        If a run-length encoding is not of `original_size` or cannot be decoded.
+
+    Examples
+    --------
+    >>> plan = Resize.plan((8, 8), (8, 8), "stretch")
+    >>> rasterize([[0, 0, 4, 0, 4, 8, 0, 8]], (8, 8), plan, (2, 2)).tolist()
+    [[True, False], [True, False]]
+    """
+    draw = _draw_runs if isinstance(segmentation, dict) else _draw_polygons
+    return draw(segmentation, original_size, resize, mask_size)
+
+
+def gt_instances(sample: Sample, resize: Resize, mask_size: tuple[int, int]) -> Instances:
+    """Ground truth of one image on the grid of the predictions; crowd regions are left out.
+
+    Parameters
+    ----------
+    sample : Sample
+        Its annotations are drawn.
+    resize : Resize
+        How the original becomes the model input.
+    mask_size : (h, w)
+        Of the prototype grid: a quarter of the input.
+
+    Returns
+    -------
+    Instances
+        In the order of the annotations, boxes in pixels of the model input.
+    """
+    objects = [annotation for annotation in sample.annotations if not annotation.is_crowd]
+    if not objects:
+        return Instances.empty(mask_size)
+    x, y, width, height = np.array([annotation.box_xywh for annotation in objects], np.float64).T
+    boxes = resize.to_input(np.stack([x, y, x + width, y + height], axis=1))
+    masks = np.empty((len(objects), *mask_size), np.bool_)
+    for mask, annotation, box in zip(masks, objects, boxes, strict=True):
+        mask[:] = rasterize(annotation.segmentation, sample.size, resize, mask_size)
+        if not mask.any():
+            mask[_centre_pixel(box, resize, mask_size)] = True
+    return Instances(
+        boxes.astype(np.float32),
+        np.ones(len(objects), np.float32),
+        np.array([annotation.class_id for annotation in objects], np.int64),
+        masks,
+    )
+
+
+def _draw_polygons(
+    polygons: Segmentation, original_size: tuple[int, int], resize: Resize, mask_size: tuple[int, int]
+) -> NDArray[np.bool_]:
+    from pycocotools import mask as coco_mask
+
+    (height, width), (h, w) = original_size, mask_size
+    scale = np.array([w / resize.input_size[1], h / resize.input_size[0]])
+    drawn = []
+    for polygon in polygons:
+        points = np.asarray(polygon, np.float64).reshape(-1, 2).clip(0, (width, height))
+        drawn.append((resize.to_input(points) * scale).ravel())
+    runs = coco_mask.merge(coco_mask.frPyObjects(drawn, h, w))
+    return np.asarray(coco_mask.decode(runs), np.bool_)
+
+
+def _draw_runs(
+    runs: Any, original_size: tuple[int, int], resize: Resize, mask_size: tuple[int, int]
+) -> NDArray[np.bool_]:
+    import cv2
+    from pycocotools import mask as coco_mask
+
+    height, width = original_size
+    if list(runs["size"]) != [height, width]:
+        raise ValueError(
+            f"A run-length encoding must have the size {[height, width]} of its image; got {runs['size']}."
+        )
+    packed = coco_mask.frPyObjects(runs, height, width) if isinstance(runs["counts"], list) else runs
+    # The decoded array is in column order: its transpose is what OpenCV reads without a copy.
+    full = coco_mask.decode(packed).T * np.uint8(255)
+    inner_height, inner_width = resize.inner_size
+    shrinks = inner_height <= height and inner_width <= width
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    coverage = np.zeros(resize.input_size[::-1], np.uint8)
+    top, left = int(resize.offset_y), int(resize.offset_x)
+    coverage[left : left + inner_width, top : top + inner_height] = cv2.resize(
+        full, (inner_height, inner_width), interpolation=how
+    )
+    return np.asarray(cv2.resize(coverage, mask_size, interpolation=cv2.INTER_AREA).T > 127)
+
+
+def _centre_pixel(box: NDArray[np.float64], resize: Resize, mask_size: tuple[int, int]) -> tuple[int, int]:
+    (height, width), (h, w) = resize.input_size, mask_size
+    row, column = (box[1] + box[3]) / 2 * h / height, (box[0] + box[2]) / 2 * w / width
+    return min(max(int(row), 0), h - 1), min(max(int(column), 0), w - 1)
