@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 from types import TracebackType
+from typing import Annotated
 
 import typer
 
@@ -10,9 +11,33 @@ from armbench_segmentation.cli import app as segmentation
 
 _HOUSE = Path(__file__).resolve().parent.parent
 _PACKAGES = ("armscope", "latent_space", "armbench_segmentation")
+_HELP = "Debug a robot arm's models: run an integration locally, see where its model fails, push it to Tensorleap."
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=_HELP)
 app.add_typer(segmentation, name="segmentation")
+
+
+@app.command()
+def push(
+    leap_arguments: Annotated[
+        list[str] | None, typer.Argument(help="Passed to `leap`, after `--`: -- -n my-model -m model.onnx")
+    ] = None,
+    folder: Annotated[
+        Path, typer.Option(help="Folder of the integration, with its leap.yaml.", show_default="this repository")
+    ] = _HOUSE,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would be sent.")] = False,
+    stage: Annotated[Path | None, typer.Option(help="Also copy what is sent to this new folder.")] = None,
+) -> None:
+    """Push the integration to Tensorleap: list what its leap.yaml selects, then run `leap push`."""
+    from armscope import push as bundle
+
+    files = bundle.bundle_files(folder) if stage is None else bundle.stage(folder, stage)
+    sizes = [(folder / file).stat().st_size for file in files]
+    for file, size in zip(files, sizes, strict=True):
+        typer.echo(f"{size / 1000:10.1f} kB  {file}")
+    typer.echo(f"{sum(sizes) / 1000:10.1f} kB  in {len(files)} files of {folder.resolve()}")
+    if not dry_run:
+        bundle.push(folder, leap_arguments or [])
 
 
 def main() -> None:
