@@ -5,6 +5,9 @@ on when more than half of it is covered. Outlines are continuous coordinates, as
 x = 0..1. An object too small to cover half of any pixel keeps the pixel at its centre, so that none disappears.
 Rasterising at the size of the photograph and shrinking afterwards gives the same masks (IoU about .995) at several
 hundred times the cost.
+
+Masks are compared packed, 64 pixels to a word: AND and a count of bits, only where both have pixels, cost about a
+twentieth of a matrix product of float masks and give the same whole numbers.
 """
 
 from typing import Any
@@ -17,6 +20,7 @@ from armbench_segmentation.resize import Resize
 from armbench_segmentation.samples import Sample
 
 Segmentation = list[Any] | dict[str, Any]
+_WORDS_AT_ONCE = 1 << 20
 
 
 def rasterize(
@@ -87,6 +91,67 @@ def gt_instances(sample: Sample, resize: Resize, mask_size: tuple[int, int]) -> 
         np.array([annotation.class_id for annotation in objects], np.int64),
         masks,
     )
+
+
+def intersections(pred_masks: NDArray[np.bool_], gt_masks: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Count the pixels that every prediction shares with every ground truth.
+
+    The one matrix from which IoU, containment, matching and every pair metric of an image follow.
+
+    Parameters
+    ----------
+    pred_masks : (P, h, w) bool
+    gt_masks : (G, h, w) bool
+
+    Returns
+    -------
+    (P, G) int64
+        Pixels.
+
+    Raises
+    ------
+    ValueError
+        If the two are not on one grid.
+
+    Examples
+    --------
+    >>> left, top = np.zeros((2, 1, 4, 4), bool)
+    >>> left[:, :, :2] = top[:, :2] = True
+    >>> intersections(left, top).tolist()
+    [[4]]
+    """
+    if pred_masks.shape[1:] != gt_masks.shape[1:]:
+        raise ValueError(
+            f"pred_masks must be on the grid of gt_masks, {gt_masks.shape[1:]}; got {pred_masks.shape[1:]}."
+        )
+    return packed_intersections(pack_masks(pred_masks), pack_masks(gt_masks))
+
+
+def pack_masks(masks: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    """Pack (n, h, w) boolean masks to (n, words), 64 pixels to a word, zeros at the end."""
+    packed = np.packbits(masks.reshape(len(masks), masks.shape[1] * masks.shape[2]), axis=1)
+    spare = -packed.shape[1] % 8
+    if spare:
+        packed = np.pad(packed, ((0, 0), (0, spare)))
+    return packed.view(np.uint64)
+
+
+def packed_areas(packed: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Pixels of every packed mask, (n,)."""
+    return np.asarray(np.bitwise_count(packed).sum(1, dtype=np.int64))
+
+
+def packed_intersections(first: NDArray[np.uint64], second: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Pixels that every mask of `first` shares with every mask of `second`, (n, m); both from `pack_masks`."""
+    shared = np.zeros((len(first), len(second)), np.int64)
+    # Most objects are far apart: only pairs that have a word in common are worth a look.
+    meet = (first != 0).astype(np.float32) @ (second != 0).astype(np.float32).T
+    rows, columns = np.nonzero(meet)
+    step = max(1, _WORDS_AT_ONCE // max(1, first.shape[1]))
+    for start in range(0, len(rows), step):
+        i, j = rows[start : start + step], columns[start : start + step]
+        shared[i, j] = np.bitwise_count(first[i] & second[j]).sum(1, dtype=np.int64)
+    return shared
 
 
 def _draw_polygons(
