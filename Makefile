@@ -56,7 +56,7 @@ if ! $(1)/bin/python -c '$(SUITABLE)' 2>/dev/null || ! $(1)/bin/python -m pip --
 	echo "Making $(1) with $$("$$found" --version)"; \
 	"$$found" -m venv --clear $(1); \
 fi; \
-$(1)/bin/python -m pip install -q -c constraints.txt pip poetry-core
+$(1)/bin/python -m pip install -qq -c constraints.txt pip poetry-core
 endef
 
 # torch comes first and alone, so that nothing else can choose its version or build; the line after it adds what it needs.
@@ -64,14 +64,14 @@ $(VENV_STAMP): | constraints.txt pyproject.toml
 	@$(call environment,.venv)
 	@echo "Installing PyTorch and the libraries of constraints.txt into .venv (minutes, once)"
 	@torch=$$(grep '^torch==' constraints.txt); \
-	.venv/bin/python -m pip install -q --no-deps $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$torch"
-	@.venv/bin/python -m pip install -q --no-build-isolation -c constraints.txt -e '.[train,dev]'
+	.venv/bin/python -m pip install -qq --no-deps $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$torch"
+	@.venv/bin/python -m pip install -qq --no-build-isolation -c constraints.txt -e '.[train,dev]'
 	@touch $@
 
 $(POETRY_STAMP): | constraints.txt pyproject.toml
 	@$(call environment,.poetry)
 	@echo "Installing Poetry into .poetry"
-	@.poetry/bin/python -m pip install -q -c constraints.txt poetry
+	@.poetry/bin/python -m pip install -qq -c constraints.txt poetry
 	@touch $@
 
 fmt: $(SETUP) ## format the code and mend what ruff can mend
