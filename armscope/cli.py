@@ -43,7 +43,7 @@ def push(
 def main() -> None:
     """Run the command line; the entry point of the `armscope` script."""
     try:
-        app()
+        app(prog_name="armscope")
     except OSError as error:
         _mendable(error)
     except (ValueError, TypeError, ImportError, RuntimeError) as error:
