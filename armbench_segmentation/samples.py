@@ -77,6 +77,11 @@ class Sample:
         """(height, width) in pixels."""
         return self.height, self.width
 
+    @property
+    def n_objects(self) -> int:
+        """Number of annotated objects, crowd regions not counted."""
+        return sum(not annotation.is_crowd for annotation in self.annotations)
+
 
 @dataclass(frozen=True)
 class SetAside:
