@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from armbench_segmentation.boxes import complete_iou, to_corners
+from armbench_segmentation.boxes import complete_iou
 from armbench_segmentation.decode import box_windows
 from armbench_segmentation.heads import Floats
 
@@ -194,7 +194,9 @@ def _mask_loss(coefficients: NDArray[np.float64], prototypes: Floats, truth: Tru
     """
     boxes, _, masks = truth
     _, height, width = prototypes.shape
-    corners = to_corners(boxes) * [width, height, width, height]
+    # In float32, like the training loss, so that an edge on a grid line falls on the same side of it.
+    centre, half, scale = boxes[:, :2], boxes[:, 2:] / 2, np.array([width, height], np.float32)
+    corners = np.concatenate([(centre - half) * scale, (centre + half) * scale], axis=1)
     windows = box_windows(np.maximum(corners, 0))
     total = 0.0
     for index in np.unique(target):

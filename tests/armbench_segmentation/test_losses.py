@@ -1,9 +1,13 @@
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from armbench_segmentation.config import COCO_ANCHORS
 from armbench_segmentation.losses import LOSSES, segmentation_losses
 
+REFERENCE = json.loads((Path(__file__).parents[1] / "reference" / "yolov5_loss.json").read_text(encoding="utf-8"))
 STRIDES = (8, 16, 32)
 SIZE = 128
 N_ROWS = 3 * (16 * 16 + 8 * 8 + 4 * 4)
@@ -73,7 +77,24 @@ def torch_losses(raw, protos, boxes, masks, index, n_classes):
     return {name: float(getattr(parts, name)) for name in LOSSES}
 
 
+def wave(shape, start):
+    """Any numbers, the same everywhere; the reference was made of them."""
+    flat = 2 * np.sin(0.37 * np.arange(np.prod(shape)) * (1 + 0.001 * start) + start)
+    return flat.astype(np.float32).reshape(shape)
+
+
 class TestAnchorHead:
+    @pytest.mark.parametrize("case", REFERENCE["cases"])
+    def test_equals_yolov5(self, case):
+        n_classes, size = case["n_classes"], case["image_size"]
+        shapes = [(1, 3, size // s, size // s, 5 + n_classes + 32) for s in STRIDES]
+        raw = [wave(shape, start) for start, shape in enumerate(shapes, 1)]
+        protos = wave((1, 32, size // 4, size // 4), 4) / 2
+        boxes = np.array([case["boxes"]], np.float32)
+        masks = wave((len(boxes[0]), size // 4, size // 4), 5)[None] > 0
+        found = losses_of([exported(raw, n_classes), protos], boxes, masks, n_classes=n_classes, size=size)
+        assert {k: found[k][0] for k in LOSSES} == pytest.approx({k: case[k] for k in LOSSES}, rel=2e-5)
+
     @pytest.mark.parametrize("n_classes", [1, 2, 5])
     @pytest.mark.parametrize("seed", range(4))
     def test_equals_the_training_loss_of_each_image(self, n_classes, seed):
