@@ -25,7 +25,8 @@ Rows = slice | npt.NDArray[np.int64]
 Proposer = Callable[[slice], tuple[npt.NDArray[np.int64], Floats]]
 
 _SPARE_CANDIDATES = 16
-_FLOATS_PER_BLOCK = 2**24
+_QUERIES_PER_BLOCK = 4096  # faiss is slow on fewer
+_FLOATS_PER_BLOCK = 2**22
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,17 +168,18 @@ def _with_duplicates(
 
 def _search(points: npt.NDArray[np.float32], k: int) -> Found:
     """Return the k nearest others of every point; the points are all different."""
-    n, n_features = points.shape
+    n = len(points)
     indices, distances = np.zeros((n, k), np.int64), np.zeros((n, k), np.float32)
     if k == 0:
         return indices, distances
     space = _SearchSpace.of(points)
     propose = _proposer(space.scaled, min(n, k + 1 + _SPARE_CANDIDATES))
-    for rows in _blocks(n, n + n_features * (k + 1 + _SPARE_CANDIDATES)):
+    for start in range(0, n, _QUERIES_PER_BLOCK):
+        rows = slice(start, min(start + _QUERIES_PER_BLOCK, n))
         candidates, reach = propose(rows)
         found, squared = _nearest(points, np.arange(n)[rows], candidates, k)
         indices[rows], distances[rows] = found, np.sqrt(squared)
-        unsure = np.flatnonzero(space.unsure(rows, squared[:, -1], reach)) + rows.start
+        unsure = np.flatnonzero(space.unsure(rows, squared[:, -1], reach)) + start
         for row, (found, squared) in zip(unsure, _search_again(points, unsure, space, k), strict=True):
             indices[row], distances[row] = found, np.sqrt(squared)
     return indices, distances
@@ -187,9 +189,11 @@ def _nearest(
     points: npt.NDArray[np.float32], rows: npt.NDArray[np.int64], candidates: npt.NDArray[np.int64], k: int
 ) -> tuple[npt.NDArray[np.int64], Floats]:
     """Return the k nearest candidates of each row, itself excepted, with squared distances free of cancellation."""
-    difference = points[candidates].astype(np.float64)
-    difference -= points[rows, None]
-    squared = np.einsum("ijk,ijk->ij", difference, difference)
+    squared = np.empty(candidates.shape)
+    for block in row_blocks(len(rows), candidates.shape[1] * points.shape[1]):
+        difference = points[candidates[block]].astype(np.float64)
+        difference -= points[rows[block], None]
+        squared[block] = np.einsum("ijk,ijk->ij", difference, difference)
     squared[candidates == rows[:, None]] = np.inf
     order = np.lexsort((candidates, squared), axis=1)[:, :k]
     return np.take_along_axis(candidates, order, axis=1), np.take_along_axis(squared, order, axis=1)
@@ -208,11 +212,11 @@ class _SearchSpace:
     def of(cls, points: npt.NDArray[np.float32]) -> "_SearchSpace":
         mean = points.mean(axis=0, dtype=np.float64)
         norms = np.empty(len(points))
-        for rows in _blocks(len(points), points.shape[1]):
+        for rows in row_blocks(len(points), points.shape[1]):
             norms[rows] = np.linalg.norm(points[rows] - mean, axis=1)
         scale = norms.max()
         scaled = np.empty_like(points)
-        for rows in _blocks(len(points), points.shape[1]):
+        for rows in row_blocks(len(points), points.shape[1]):
             scaled[rows] = (points[rows] - mean) / scale
         return cls(scaled, norms / scale, mean, float(scale))
 
@@ -235,11 +239,11 @@ def _search_again(
     points: npt.NDArray[np.float32], rows: npt.NDArray[np.int64], space: _SearchSpace, k: int
 ) -> Iterator[tuple[npt.NDArray[np.int64], Floats]]:
     """Yield neighbours and squared distances of single rows, with candidates from float64 and as many as it takes."""
-    for block in _blocks(len(rows), len(points)):
+    for block in row_blocks(len(rows), len(points)):
         own = rows[block]
         squared = np.square(space.norms[own])[:, None] + np.square(space.norms)
         mine = (points[own] - space.mean) / space.scale
-        for columns in _blocks(len(points), points.shape[1]):
+        for columns in row_blocks(len(points), points.shape[1]):
             squared[:, columns] -= 2 * mine @ ((points[columns] - space.mean) / space.scale).T
         kth = np.partition(squared, k, axis=1)[:, k].clip(0)
         limit = kth + 2 * space.rounding(own, kth, float(np.finfo(np.float64).eps))
@@ -282,14 +286,18 @@ def _numpy_proposer(scaled: npt.NDArray[np.float32], n_candidates: int) -> Propo
     norms = np.einsum("ij,ij->i", scaled, scaled)
 
     def propose(rows: slice) -> tuple[npt.NDArray[np.int64], Floats]:
-        squared = norms[rows, None] + norms - 2 * scaled[rows] @ scaled.T
-        indices = np.argpartition(squared, n_candidates - 1, axis=1)[:, :n_candidates]
-        return indices, np.take_along_axis(squared, indices, axis=1).max(axis=1).astype(np.float64)
+        indices, reach = np.empty((rows.stop - rows.start, n_candidates), np.int64), np.empty(rows.stop - rows.start)
+        for block in row_blocks(len(reach), len(scaled)):
+            mine = slice(rows.start + block.start, rows.start + block.stop)
+            squared = norms[mine, None] + norms - 2 * scaled[mine] @ scaled.T
+            indices[block] = np.argpartition(squared, n_candidates - 1, axis=1)[:, :n_candidates]
+            reach[block] = np.take_along_axis(squared, indices[block], axis=1).max(axis=1)
+        return indices, reach
 
     return propose
 
 
-def _blocks(n: int, floats_per_row: int) -> Iterator[slice]:
+def row_blocks(n: int, floats_per_row: int) -> Iterator[slice]:
     """Cut n rows so that a block holds a bounded number of floats."""
     size = max(1, _FLOATS_PER_BLOCK // floats_per_row)
     return (slice(start, min(start + size, n)) for start in range(0, n, size))
