@@ -3,8 +3,8 @@
 **Conventions**: masks are (h, w) bool on a grid that covers the whole model input, padding included; a grid pixel is
 on when more than half of it is covered. Outlines are continuous coordinates, as in COCO: the pixel in column 0 spans
 x = 0..1. An object too small to cover half of any pixel keeps the pixel at its centre, so that none disappears.
-Rasterising at the size of the photograph and shrinking afterwards gives the same masks (IoU about .995) at several
-hundred times the cost.
+Rasterising at the size of the photograph and shrinking afterwards gives the same masks (IoU .996) at a hundred
+times the cost.
 
 Masks are compared packed, 64 pixels to a word: AND and a count of bits, only where both have pixels, cost about a
 twentieth of a matrix product of float masks and give the same whole numbers.
@@ -20,6 +20,8 @@ from armbench_segmentation.resize import Resize
 from armbench_segmentation.samples import Sample
 
 Segmentation = list[Any] | dict[str, Any]
+_FINER = 5  # odd, so that no pixel has exactly half of its parts covered
+_COVERED = np.uint8(254)  # even, so that a pixel covered exactly by half is told from one covered by more
 _WORDS_AT_ONCE = 1 << 13  # 64 kB: stays in the cache, and the allocator keeps it
 
 
@@ -161,12 +163,20 @@ def _draw_polygons(
 
     (height, width), (h, w) = original_size, mask_size
     scale = np.array([w / resize.input_size[1], h / resize.input_size[0]])
-    drawn = []
-    for polygon in polygons:
-        points = np.asarray(polygon, np.float64).reshape(-1, 2).clip(0, (width, height))
-        drawn.append((resize.to_input(points) * scale).ravel())
-    runs = coco_mask.merge(coco_mask.frPyObjects(drawn, h, w))
-    return np.asarray(coco_mask.decode(runs), np.bool_)
+    outlines = [np.asarray(polygon, np.float64).reshape(-1, 2).clip(0, (width, height)) for polygon in polygons]
+    outlines = [resize.to_input(points) * scale for points in outlines]
+    everything = np.concatenate(outlines)
+    # Only the part of the grid that the object touches is drawn, `_FINER` times finer.
+    start = np.floor(everything.min(0)).astype(int).clip(0, (w - 1, h - 1))
+    stop = np.ceil(everything.max(0)).astype(int).clip(start + 1, (w, h))
+    columns, rows = (stop - start).tolist()
+    drawn = [((points - start) * _FINER).ravel() for points in outlines]
+    runs = coco_mask.merge(coco_mask.frPyObjects(drawn, rows * _FINER, columns * _FINER))
+    mask = np.zeros(mask_size, np.bool_)
+    # The decoded array is in column order: its transpose is what OpenCV reads without a copy.
+    fine = coco_mask.decode(runs).T * _COVERED
+    mask[start[1] : stop[1], start[0] : stop[0]] = _mostly_covered(fine, (rows, columns))
+    return mask
 
 
 def _draw_runs(
@@ -181,8 +191,7 @@ def _draw_runs(
             f"A run-length encoding must have the size {[height, width]} of its image; got {runs['size']}."
         )
     packed = coco_mask.frPyObjects(runs, height, width) if isinstance(runs["counts"], list) else runs
-    # The decoded array is in column order: its transpose is what OpenCV reads without a copy.
-    full = coco_mask.decode(packed).T * np.uint8(255)
+    full = coco_mask.decode(packed).T * _COVERED
     inner_height, inner_width = resize.inner_size
     shrinks = inner_height <= height and inner_width <= width
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
@@ -191,7 +200,14 @@ def _draw_runs(
     coverage[left : left + inner_width, top : top + inner_height] = cv2.resize(
         full, (inner_height, inner_width), interpolation=how
     )
-    return np.asarray(cv2.resize(coverage, mask_size, interpolation=cv2.INTER_AREA).T > 127)
+    return _mostly_covered(coverage, mask_size)
+
+
+def _mostly_covered(transposed: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Shrink a transposed mask of 0 and `_COVERED` to `size` = (rows, columns)."""
+    import cv2
+
+    return np.asarray(cv2.resize(transposed, size, interpolation=cv2.INTER_AREA).T > _COVERED // 2)
 
 
 def _centre_pixel(box: NDArray[np.float64], resize: Resize, mask_size: tuple[int, int]) -> tuple[int, int]:
