@@ -6,8 +6,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from armbench_segmentation.heads import HeadKind
+from armbench_segmentation.matching import Rule
 from armbench_segmentation.resize import ResizeMode
 from latent_space.settings import Settings, load_settings
 
@@ -30,14 +32,15 @@ class SegmentationConfig:
     max_samples: Mapping[str, int | None] = field(default_factory=dict)
     max_instances: int | None = None
     image_size: int = 640
+    head: HeadKind = "yolov5"
     resize: ResizeMode = "stretch"
     confidence: float = 0.35
     nms_iou: float = 0.5
     max_detections: int = 300
     anchors: tuple[tuple[float, ...], ...] = COCO_ANCHORS
     strides: tuple[int, ...] = (8, 16, 32)
-    segmentation_rule: str = "hoover"
-    tolerance: float = 0.75
+    segmentation_rule: Rule = "hoover"
+    tolerance: float | None = None
     confusion_iou: float = 0.25
     small_area: float = 3e-4
     seed: int = 0
@@ -49,9 +52,12 @@ class SegmentationConfig:
             raise ValueError(
                 f"segmentation.segmentation_rule must be 'hoover' or 'containment'; got {self.segmentation_rule!r}."
             )
+        if self.head not in get_args(HeadKind):
+            raise ValueError(f"segmentation.head must be one of {', '.join(get_args(HeadKind))}; got {self.head!r}.")
         for name in _UNIT_INTERVAL:
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"segmentation.{name} must lie in [0, 1]; got {getattr(self, name)!r}.")
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise ValueError(f"segmentation.{name} must lie in [0, 1]; got {value!r}.")
         if len(self.anchors) != len(self.strides) or any(len(row) % 2 for row in self.anchors):
             raise ValueError("segmentation.anchors must have one row of width, height pairs per stride.")
         if self.image_size < 32 or self.image_size % max(self.strides):

@@ -25,7 +25,7 @@ Metadata = dict[str, Scalar | None]
 Types = dict[str, type[Scalar]]
 
 _IMAGE_TYPES: Types = {
-    "image_id": str,
+    "id": str,
     "file_name": str,
     "width_px": int,
     "height_px": int,
@@ -113,7 +113,7 @@ def image_metadata(
     -------
     dict
         ``brightness`` and ``contrast``: mean and standard deviation of the gray levels. ``blur``: variance of the
-        Laplacian, *lower* is more blurred. ``clutter``: share of the pixels on an edge (Canny). ``image_id``: as
+        Laplacian, *lower* is more blurred. ``clutter``: share of the pixels on an edge (Canny). ``id``: as
         text, for ids are no quantities. The rest says itself.
 
     References
@@ -127,7 +127,7 @@ def image_metadata(
     mean, spread = cv2.meanStdDev(gray)
     keys = list(image_types(conditions))[len(_IMAGE_TYPES) :]
     return {
-        "image_id": None if sample.image_id is None else str(sample.image_id),
+        "id": None if sample.image_id is None else str(sample.image_id),
         "file_name": sample.path.name,
         "width_px": sample.width,
         "height_px": sample.height,

@@ -52,6 +52,11 @@ DIRECTIONS: dict[str, Direction] = {
     "tide_background": "downward",
     "tide_miss": "downward",
 }
+PREDICTION_DIRECTIONS: dict[str, Direction] = {
+    "predictions_count": "upward",
+    "mean_confidence": "upward",
+    "lowest_confidence": "upward",
+}
 
 
 def segmentation_metrics(
@@ -93,6 +98,26 @@ def segmentation_metrics(
         "panoptic_quality": quality.panoptic_quality,
     }
     return metrics | {f"tide_{kind}": float(matching.errors.count(kind)) for kind in TIDE_TYPES}
+
+
+def prediction_metrics(pred: Instances) -> dict[str, float]:
+    """Sum up what the model says of one image, which needs no ground truth.
+
+    Returns
+    -------
+    dict
+        A float for every key of `PREDICTION_DIRECTIONS`; confidences are NaN where nothing was found.
+
+    Examples
+    --------
+    >>> prediction_metrics(Instances.empty((2, 2)))
+    {'predictions_count': 0.0, 'mean_confidence': nan, 'lowest_confidence': nan}
+    """
+    return {
+        "predictions_count": float(len(pred)),
+        "mean_confidence": _mean(pred.confidence),
+        "lowest_confidence": float(pred.confidence.min()) if len(pred) else float("nan"),
+    }
 
 
 def detection_scores(n_matched: int, n_pred: int, n_gt: int) -> dict[str, float]:

@@ -31,6 +31,7 @@ def test_paths_start_at_the_settings_folder():
         ({"confidence": 1.3}, r"segmentation\.confidence must lie in \[0, 1\]; got 1\.3"),
         ({"resize": "crop"}, r"segmentation\.resize must be 'stretch' or 'letterbox'; got 'crop'"),
         ({"segmentation_rule": "x"}, r"must be 'hoover' or 'containment'; got 'x'"),
+        ({"head": "detr"}, r"segmentation\.head must be one of yolov5, yolov8, end_to_end; got 'detr'"),
         ({"image_size": 100}, r"multiple of the largest stride 32; got 100"),
         ({"strides": [8, 16]}, r"one row of width, height pairs per stride"),
     ],
