@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from armbench_segmentation.resize import ResizeMode
+
 app = typer.Typer(no_args_is_help=True, help="The segmentation model: synthetic totes, training, evaluation.")
 
 
@@ -22,3 +24,52 @@ def synth(
 
     report = write_totes(out, train=train, val=val, unlabeled=unlabeled, image_size=image_size, seed=seed)
     typer.echo(report)
+
+
+@app.command()
+def evaluate(
+    annotations: Annotated[Path, typer.Option(help="COCO annotation file: the ground truth.")],
+    images: Annotated[Path, typer.Option(help="Folder of its images.")],
+    out: Annotated[Path, typer.Option(help="Folder for metrics.json, and predictions.json when a model runs.")],
+    predictions: Annotated[Path | None, typer.Option(help="COCO results file with masks; or give --model.")] = None,
+    model: Annotated[Path | None, typer.Option(help="ONNX file of a YOLO-seg model; or give --predictions.")] = None,
+    confidence: Annotated[float, typer.Option(help="From here on predictions count for all but AP and TIDE.")] = 0.35,
+    tolerance: Annotated[
+        float | None, typer.Option(help="T of both segmentation rules; default .75 (hoover), .8 (containment).")
+    ] = None,
+    resize: Annotated[ResizeMode, typer.Option(help="How images become the model's input.")] = "stretch",
+    nms_iou: Annotated[float, typer.Option(help="Detections of one class that overlap more are one object.")] = 0.5,
+    max_detections: Annotated[int, typer.Option(help="The most confident of every image that are looked at.")] = 100,
+    image_size: Annotated[int | None, typer.Option(help="Input side of a model whose file does not fix it.")] = None,
+    category: Annotated[
+        list[str] | None, typer.Option(help="Category to use; repeat in the order of the model's classes. Default all.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print metrics.json instead of tables.")] = False,
+) -> None:
+    """Measure a model, or a file of predictions: AP, over- and under-segmentation, TIDE, panoptic quality."""
+    import json
+
+    from rich.console import Console
+
+    from armbench_segmentation.evaluation import EvaluationOptions, evaluate_files, without_nan
+    from armbench_segmentation.evaluation_tables import evaluation_tables
+
+    options = EvaluationOptions(
+        confidence=confidence,
+        tolerance=tolerance,
+        resize=resize,
+        nms_iou=nms_iou,
+        max_detections=max_detections,
+        image_size=image_size,
+        categories=tuple(category) if category else None,
+    )
+    results = evaluate_files(annotations, images, out, predictions=predictions, model=model, options=options)
+    if as_json:
+        typer.echo(json.dumps(without_nan(results), indent=2))
+        return
+    console = Console()
+    for table in evaluation_tables(results):
+        console.print(table)
+    if results["set_aside"]:
+        console.print(f"{len(results['set_aside'])} images were set aside; metrics.json says why.")
+    console.print(f"Results: {out / 'metrics.json'}", soft_wrap=True)

@@ -46,6 +46,22 @@ def segmentation_box(segmentation: Any, width: int, height: int) -> Box:
     return _box_of_polygons(segmentation, width, height)
 
 
+def run_lengths(runs: dict[str, Any], width: int, height: int) -> NDArray[np.int64]:
+    """Lengths of the alternating runs of 0 and 1, column by column, once they are known to fill the image.
+
+    Raises
+    ------
+    ValueError
+        With the reason, if this encodes no mask of this image.
+    """
+    if runs.get("size") != [height, width]:
+        raise ValueError(f"its run-length encoding has the size {runs.get('size')}, its image {[height, width]}")
+    counts = _counts(runs.get("counts"))
+    if (counts < 0).any() or counts.sum() != height * width:
+        raise ValueError(f"its run-length encoding covers {counts.sum()} of {height * width} pixels")
+    return counts
+
+
 def _box_of_polygons(polygons: list[Any], width: int, height: int) -> Box:
     left, top, right, bottom = math.inf, math.inf, -math.inf, -math.inf
     for polygon in polygons:
@@ -78,11 +94,7 @@ def _check_polygon(polygon: Any) -> None:
 
 
 def _box_of_runs(runs: dict[str, Any], width: int, height: int) -> Box:
-    if runs.get("size") != [height, width]:
-        raise ValueError(f"its run-length encoding has the size {runs.get('size')}, its image {[height, width]}")
-    counts = _counts(runs.get("counts"))
-    if (counts < 0).any() or counts.sum() != height * width:
-        raise ValueError(f"its run-length encoding covers {counts.sum()} of {height * width} pixels")
+    counts = run_lengths(runs, width, height)
     ends = np.cumsum(counts)[1::2]
     starts = ends - counts[1::2]
     starts, ends = starts[ends > starts], ends[ends > starts]
