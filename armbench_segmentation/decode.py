@@ -232,8 +232,14 @@ def _at_original_size(found: _Detections, protos: Floats, plan: Resize) -> Insta
     masks = np.zeros((len(boxes), *plan.original_size), np.bool_)
     for index, (rows, columns) in enumerate(box_windows(boxes)):
         with np.errstate(invalid="ignore"):
-            masks[index, rows, columns] = down[rows] @ logits[index] @ across[columns].T > 0
+            masks[index, rows, columns] = _interpolate(logits[index], down[rows], across[columns]) > 0
     return Instances(boxes, found.scores, found.class_ids, masks)
+
+
+def _interpolate(logits: Floats, down: Floats, across: Floats) -> Floats:
+    """``down @ logits @ across.T`` of only those grid points that a window's matrices look at."""
+    (near_y,), (near_x,) = np.nonzero(down.any(axis=0)), np.nonzero(across.any(axis=0))
+    return np.asarray(down[:, near_y] @ logits[np.ix_(near_y, near_x)] @ across[:, near_x].T, np.float32)
 
 
 def _interpolation(n_grid: int, sizes: tuple[int, int, int, int]) -> Floats:

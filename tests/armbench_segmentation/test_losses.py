@@ -119,6 +119,23 @@ class TestAnchorHead:
         expected = torch_losses(raw, protos, boxes, masks, 0, 2)
         assert {k: ours[k][0] for k in LOSSES} == pytest.approx(expected, rel=2e-5)
 
+    def test_equals_the_training_loss_of_the_real_network(self):
+        torch = pytest.importorskip("torch")
+        from armbench_segmentation.network import ExportForm, YoloSeg
+
+        torch.manual_seed(0)
+        torch.set_num_threads(1)
+        network = YoloSeg(2, "n", COCO_ANCHORS, image_size=SIZE).eval()
+        _, _, boxes, masks = a_batch(6, 2)
+        with torch.no_grad():
+            images = torch.rand(2, 3, SIZE, SIZE)
+            outputs = [o.numpy() for o in ExportForm(network, SIZE)(images)]
+            raw, protos = network(images)
+        ours = losses_of(outputs, boxes, masks)
+        for index in range(2):
+            expected = torch_losses([r.numpy() for r in raw], protos.numpy(), boxes, masks, index, 2)
+            assert {k: ours[k][index] for k in LOSSES} == pytest.approx(expected, rel=1e-4, abs=1e-7)
+
     def test_objectness_of_an_empty_image_by_hand(self):
         rows = np.full((1, N_ROWS, 39), 0.5, np.float32)
         found = losses_of([rows, np.zeros((1, 32, 32, 32))], np.zeros((1, 0, 5)), np.zeros((1, 0, 32, 32)))
