@@ -119,6 +119,7 @@ def test_check_dataset_is_valid_and_everything_of_ours_comes_from_the_bundle(
 ) -> None:
     answer = check_dataset(bundle_python, staged, tmp_path, ARMSCOPE_DATA=str(data), ARMSCOPE_MODEL=str(model))
     assert answer["valid"], (answer["failed"], answer["error"])
+    assert {"preprocess", "image", "boxes", "masks"} <= set(answer["payloads"])
     ours = {
         name: Path(file)
         for name, file in answer["files"].items()
