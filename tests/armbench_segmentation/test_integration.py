@@ -1,0 +1,160 @@
+"""The binder as code-loader runs it: each test is a process of its own, for an integration lives once per process."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+CHECK_DATASET = """
+import json
+from code_loader.leaploader import LeapLoader
+result = LeapLoader(ROOT, "leap_binder.py").check_dataset()
+nodes = [connection.node for connection in result.engine_file_contract.node_connections]
+print(json.dumps({
+    "valid": result.is_valid,
+    "errors": [result.general_error, *(p.display for p in result.payloads if not p.is_passed)],
+    "wired": sorted({f"{node.type.name} {node.name}" for node in nodes}),
+}))
+"""
+
+BATCHES = """
+import json
+import numpy as np
+from armbench_segmentation import integration as binder
+
+[training, *_] = binder.preprocess()
+ids = training.sample_ids[:5]
+images = np.stack([binder.encode_image(i, training) for i in ids])
+boxes = np.stack([binder.encode_boxes(i, training) for i in ids])
+masks = np.stack([binder.encode_masks(i, training) for i in ids])
+session = binder.load_model().model
+outputs = session.run(None, {session.get_inputs()[0].name: images})
+
+def values(size, dtype):
+    arrays = [array[:size].astype(dtype) for array in (*outputs, boxes, masks)]
+    compared = binder.compare_objects(*arrays)
+    return {
+        "loss": binder.segmentation_loss(*arrays).tolist(),
+        "components": binder.loss_components(*arrays),
+        "objects": compared,
+        "predictions": binder.describe_predictions(*arrays[:2]),
+        "confusion": [len(elements) for elements in binder.confusion_matrix(*arrays)],
+    }
+
+found = {f"{size} {dtype}": values(size, dtype) for size in (1, 2, 5) for dtype in ("float32", "float16")}
+found["rows"] = binder.describe_instances(ids[0], {"image": images[0]}, {"boxes": boxes[0], "masks": masks[0]},
+                                          [output[0] for output in outputs])
+found["unlabeled rows"] = binder.describe_instances(ids[0], {"image": images[0]}, {}, [o[0] for o in outputs])
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="session")
+def run(totes, tote_model, tmp_path_factory):
+    """Run Python code, or a script, against the tiny totes; returns the finished process."""
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+
+    def run_code(*arguments, **overrides):
+        environment = os.environ | {"ARMSCOPE_DATA": str(totes), "ARMSCOPE_MODEL": str(tote_model)} | overrides
+        command = [sys.executable, *(f"ROOT = {str(ROOT)!r}\n{a}" if "\n" in a else a for a in arguments)]
+        return subprocess.run(command, env=environment, cwd=elsewhere, capture_output=True, text=True, check=False)
+
+    return run_code
+
+
+@pytest.fixture(scope="session")
+def batches(run):
+    process = run("-c", BATCHES)
+    assert process.returncode == 0, process.stderr
+    return json.loads(process.stdout.splitlines()[0])
+
+
+def test_the_binder_is_successful_without_a_warning(run):
+    process = run(str(ROOT / "leap_binder.py"))
+    assert process.returncode == 0, process.stderr
+    assert set(process.stdout.split()) == {"Successful!"}
+    assert process.stderr == ""
+
+
+def test_check_dataset_is_valid_and_everything_is_wired(run):
+    process = run("-c", CHECK_DATASET)
+    assert process.returncode == 0, process.stderr
+    report = json.loads(process.stdout.splitlines()[-1])
+    assert report["errors"] == [None]
+    assert report["valid"]
+    assert report["wired"] == [
+        "CustomLoss segmentation_loss",
+        "Input0 image",
+        "Metric confusion_matrix",
+        "Metric losses",
+        "Metric predictions",
+        "Metric segmentation",
+        "PredictionLabels detections",
+        "PredictionLabels prototypes",
+        *(
+            f"Visualizer {name}"
+            for name in (
+                "image",
+                "over_segmentation",
+                "predicted_boxes",
+                "predicted_masks",
+                "true_boxes",
+                "true_masks",
+                "under_segmentation",
+            )
+        ),
+    ]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_one_value_per_sample_that_does_not_depend_on_its_batch(batches, size, dtype):
+    found, whole = batches[f"{size} {dtype}"], batches[f"5 {dtype}"]
+    assert found["loss"] == pytest.approx(whole["loss"][:size])
+    assert found["confusion"] == whole["confusion"][:size]
+    for metric in ("components", "objects", "predictions"):
+        for key, values in found[metric].items():
+            assert len(values) == size, key
+            assert values == pytest.approx(whole[metric][key][:size], nan_ok=True), key
+
+
+def test_half_precision_changes_losses_little(batches):
+    assert batches["5 float16"]["loss"] == pytest.approx(batches["5 float32"]["loss"], rel=0.02)
+
+
+def test_the_tiny_model_finds_something_so_that_these_tests_mean_something(batches):
+    assert min(batches["5 float32"]["predictions"]["predictions_count"]) > 0
+    assert len(set(batches["5 float32"]["loss"])) == 5
+
+
+def test_instance_rows(batches):
+    rows = batches["rows"]
+    kinds = [row["kind"] for row in rows]
+    assert kinds == sorted(kinds)
+    assert kinds.count("pred") == batches["5 float32"]["predictions"]["predictions_count"][0]
+    for row in rows:
+        x1, y1, x2, y2 = row["box_rel"]
+        assert 0 <= x1 <= x2 <= 1
+        assert 0 <= y1 <= y2 <= 1
+        assert 0 <= row["area_rel"] <= 1
+        assert row["label"] in ("Object", "Tote")
+        assert isinstance(row["verdict"], str)
+    assert {row["verdict"] for row in batches["unlabeled rows"]} == {None}
+    assert {row["kind"] for row in batches["unlabeled rows"]} == {"pred"}
+
+
+def test_missing_data_is_one_clear_error(run, tmp_path):
+    process = run(str(ROOT / "leap_binder.py"), ARMSCOPE_DATA=str(tmp_path / "nowhere"))
+    assert process.returncode != 0
+    assert str(tmp_path / "nowhere") in process.stderr.splitlines()[-1]
+
+
+def test_a_missing_model_says_how_to_get_one(run, tmp_path):
+    process = run(str(ROOT / "leap_binder.py"), ARMSCOPE_MODEL=str(tmp_path / "none.onnx"))
+    assert process.returncode != 0
+    assert "armscope segmentation train" in process.stderr.splitlines()[-1]
