@@ -171,7 +171,8 @@ def _columns(rows: Sequence[dict[str, float]]) -> Columns:
 def segmentation_loss(detections: Array, prototypes: Array, boxes: Array, masks: Array) -> Floats:
     """Add up the components of the training loss, (B,)."""
     components = open_task().losses([detections, prototypes], boxes, masks)
-    return np.asarray(np.nansum(list(components.values()), axis=0), np.float32)
+    # Heads without objectness have NaN there; NaN elsewhere means a broken output and must stay visible.
+    return np.asarray(sum(components[name] for name in LOSSES if name != "objectness" or _HEAD == "yolov5"), np.float32)
 
 
 @tensorleap_custom_metric("losses", direction={f"{name}_loss": MetricDirection.Downward for name in LOSSES})
