@@ -1,7 +1,7 @@
 """Everything a sample costs before the model: picture, ground truth and metadata of a 2448 x 2048 JPEG, 20 objects.
 
-Run: ``python benchmarks/bench_encoding.py``. CPU time on one thread. The peers rasterise every object at the size of the
-photograph with pycocotools and shrink the masks afterwards, plainly or with care. Targets: 100 ms for all of ours
+Run: ``python benchmarks/bench_encoding.py``. CPU time on one thread. The peers rasterise every object at the size of
+the photograph with pycocotools and shrink the masks afterwards, plainly or with care. Targets: 100 ms for all of ours
 together, and a tenth of the careful peer's time for the same masks.
 """
 
