@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.table import Table
 
+_QUALITIES = ("PQ", "SQ", "RQ")
+
 
 def evaluation_tables(results: Mapping[str, Any]) -> list["Table"]:
     """Lay out average precision, over- and under-segmentation, and TIDE's error types.
@@ -34,17 +36,18 @@ def percent(value: float) -> str:
 
 
 def _precision(results: Mapping[str, Any]) -> "Table":
-    keys = ("AP", "AP50", "AP75")
-    names = results["segm"]["per_class"]
+    from rich.markup import escape
+
     title = f"Average precision and panoptic quality, percent ({results['n_images']} images)"
-    table = _table(
-        title, ["class", *(f"mask {key}" for key in keys), *(f"box {key}" for key in keys), "PQ", "SQ", "RQ"]
-    )
-    for name in ["all", *names]:
-        sides = [results[kind] if name == "all" else results[kind]["per_class"][name] for kind in ("segm", "bbox")]
-        panoptic = results["panoptic"] if name == "all" else results["panoptic"]["per_class"][name]
-        values = [side[key] for side in sides for key in keys] + [panoptic[key] for key in ("PQ", "SQ", "RQ")]
-        table.add_row(name, *map(percent, values))
+    table = _table(title, ["class", "AP", "AP50", "AP75", "box AP", "box AP50", "PQ", "SQ", "RQ"])
+    for name in [None, *results["segm"]["per_class"]]:
+        masks, boxes, panoptic = (
+            results[kind] if name is None else results[kind]["per_class"][name] for kind in ("segm", "bbox", "panoptic")
+        )
+        values = [masks["AP"], masks["AP50"], masks["AP75"], boxes["AP"], boxes["AP50"]]
+        table.add_row(
+            "(all)" if name is None else escape(name), *map(percent, [*values, *(panoptic[k] for k in _QUALITIES)])
+        )
     return table
 
 
@@ -63,7 +66,7 @@ def _shapes(results: Mapping[str, Any]) -> "Table":
 
 
 def _errors(results: Mapping[str, Any]) -> "Table":
-    title = f"TIDE: errors, and AP50 regained by fixing one type (mask AP50 {percent(results['tide']['base']['ap'])})"
+    title = f"TIDE errors (mask AP50 {percent(results['tide']['base']['ap'])})"
     table = _table(title, ["error", "count", "AP50 regained"])
     for kind, found in results["tide"].items():
         if kind != "base":
@@ -72,9 +75,10 @@ def _errors(results: Mapping[str, Any]) -> "Table":
 
 
 def _table(title: str, columns: Sequence[str]) -> "Table":
+    from rich.box import SIMPLE
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0))
     for index, column in enumerate(columns):
-        table.add_column(column, justify="left" if index == 0 else "right")
+        table.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
     return table

@@ -1,4 +1,4 @@
-"""Write `tide_masks.json`: random scenes and what `tidecv` 1.0.1 (the TIDE authors' package) says of them.
+"""Write `tide_masks.json`: random scenes and what `tidecv` 1.0.1 and `pycocotools` 2.0.11 say of them.
 
 Run with an interpreter that has tidecv, pycocotools and numpy: ``python tests/reference/make_tide_masks.py``.
 Every class has ground truth, all confidences differ, one scene has no prediction and one no ground truth. A second set
@@ -87,11 +87,50 @@ def judge(scenes):
     }
 
 
+def coco_scores(scenes):
+    """AP, AP50, AP75 and AP per class of masks and boxes, boxes being the hulls of the masks."""
+    from pycocotools import mask as coco_mask
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    def entries(key):
+        rows = []
+        for index, one in enumerate(scenes):
+            for each in one[key]:
+                box, area = coco_mask.toBbox(each["runs"]).tolist(), float(coco_mask.area(each["runs"]))
+                rows.append({"id": len(rows) + 1, "image_id": index, "category_id": each["class_id"] + 1})
+                rows[-1] |= {"segmentation": each["runs"], "bbox": box, "area": area}
+                rows[-1] |= {"iscrowd": int(each.get("is_crowd", False)), "score": each.get("confidence")}
+        return rows
+
+    truth = COCO()
+    truth.dataset = {
+        "info": {},
+        "images": [{"id": i, "height": SIZE, "width": SIZE} for i in range(len(scenes))],
+        "categories": [{"id": k + 1, "name": f"class {k}"} for k in range(3)],
+        "annotations": entries("gt"),
+    }
+    truth.createIndex()
+    found = truth.loadRes(entries("pred"))
+    scores = {}
+    for kind in ("segm", "bbox"):
+        run = COCOeval(truth, found, kind)
+        run.evaluate()
+        run.accumulate()
+        run.summarize()
+        per_class = run.eval["precision"][:, :, :, 0, 2].mean((0, 1)).tolist()
+        scores[kind] = {
+            **dict(zip(("AP", "AP50", "AP75"), run.stats[:3].tolist(), strict=True)),
+            "per_class": per_class,
+        }
+    return scores
+
+
 def main():
     out = {"description": __doc__.strip()}
     for name, seed, crowd in (("plain", 7, False), ("crowd", 11, True)):
         scenes = make(seed, 24, crowd=crowd)
-        out[name] = {"size": SIZE, "scenes": scenes, "expected": judge(scenes)}
+        out[name] = {"size": SIZE, "scenes": scenes, "expected": judge(scenes), "coco": coco_scores(scenes)}
         print(name, {k: v for k, v in out[name]["expected"].items() if k != "kinds"})
     Path(__file__).with_name("tide_masks.json").write_text(json.dumps(out) + "\n", encoding="utf-8")
 
