@@ -44,6 +44,11 @@ class Model(Protocol):
     sha256: str
     latent: LatentTensor | None
 
+    @property
+    def name(self) -> str:
+        """Tell what the model is: its file where it has one."""
+        ...
+
     def predict(self, samples: Sequence[Sequence[Array]]) -> list[Prediction]:
         """Run at most `batch_size` samples, each the list of its inputs without batch axis."""
         ...
@@ -207,6 +212,11 @@ class KerasModel:
         for weight in model.get_weights():
             digest.update(np.ascontiguousarray(weight).tobytes())
         self.sha256 = digest.hexdigest()
+
+    @property
+    def name(self) -> str:
+        """Keras's name of the model."""
+        return str(self._model.name)
 
     def predict(self, samples: Sequence[Sequence[Array]]) -> list[Prediction]:
         """Run at most `batch_size` samples."""

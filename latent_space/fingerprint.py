@@ -1,0 +1,64 @@
+"""What a run was made from, as hashes: a chunk of an interrupted run is used again only if nothing of it has changed.
+
+**Conventions**: the files of an integration are its Python and YAML files; tests, documents, hidden folders, virtual
+environments and what is given to be left out do not count. A data folder counts by the names, sizes and times of its
+files, which is cheap; single files of it may be large.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+_SUFFIXES = (".py", ".yaml", ".yml")
+_IGNORED = {"tests", "benchmarks", "docs", "__pycache__", "node_modules", "site-packages"}
+
+
+def files_fingerprint(root: Path, leave_out: Sequence[Path] = ()) -> str:
+    """Hash the code of an integration.
+
+    Parameters
+    ----------
+    root : Path
+        Its folder.
+    leave_out : sequence of Path
+        Folders below it that do not count, such as runs and data.
+    """
+    digest = hashlib.sha256()
+    for path in _files(root, {folder.resolve() for folder in leave_out}):
+        if path.suffix in _SUFFIXES:
+            digest.update(path.relative_to(root).as_posix().encode() + b"\0")
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def data_fingerprint(data: Path | None, first_samples: str) -> str:
+    """Hash the data: the file list of `data` where it is given, and what the integration made of its first samples."""
+    digest = hashlib.sha256(first_samples.encode())
+    if data is not None and data.exists():
+        for path in _files(data, set()) if data.is_dir() else [data]:
+            facts = path.stat()
+            digest.update(f"{path.relative_to(data).as_posix()}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def settings_fingerprint(settings: Any) -> str:
+    """Hash JSON values."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
+def _files(root: Path, leave_out: set[Path]) -> Iterator[Path]:
+    """Files below a folder in a fixed order."""
+    for folder, names, files in os.walk(root):
+        here = Path(folder)
+        names[:] = sorted(
+            name
+            for name in names
+            if not name.startswith(".")
+            and name not in _IGNORED
+            and not (here / name / "pyvenv.cfg").is_file()
+            and (here / name).resolve() not in leave_out
+        )
+        yield from (here / name for name in sorted(files))

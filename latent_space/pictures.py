@@ -1,0 +1,175 @@
+"""Small pictures of samples: from what an integration's visualizers return, or from an input that looks like an image.
+
+**Conventions**: images are (H, W, 3) uint8 RGB. As on the platform, the float values of a `LeapImage` are 0..255, those
+of masks and heatmaps are stretched from their minimum to their maximum, and boxes are relative with x, y their centre.
+A picture is at most `SIDE` pixels on its longer side and never enlarged beyond it; curves are drawn on a strip. Text
+has no picture.
+"""
+
+import hashlib
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import numpy.typing as npt
+
+Image = npt.NDArray[np.uint8]
+Array = npt.NDArray[Any]
+SIDE = 160
+_STRIP = (48, 160)
+_JPEG_QUALITY = 82
+_MAX_NAME = 120
+_COLORS = ((31, 119, 180), (255, 127, 14), (44, 160, 44), (214, 39, 40), (148, 103, 189), (140, 86, 75), (23, 190, 207))
+
+
+def picture(payload: Any) -> Image | None:
+    """Draw what a visualizer returned, small; None for what is no picture."""
+    draw = _DRAWERS.get(type(payload).__name__)
+    return None if draw is None else draw(payload)
+
+
+def picture_of_input(array: Array) -> Image | None:
+    """Draw an encoded input: an image (HWC or CHW with 1, 3 or 4 channels) or a curve; None for anything else."""
+    if array.ndim == 3 and min(array.shape[1:]) >= 8 and array.shape[0] in (1, 3, 4):
+        array = np.moveaxis(array, 0, 2)
+    if array.ndim == 3 and min(array.shape[:2]) >= 8 and array.shape[2] in (1, 3, 4):
+        return shrink(_to_bytes(array[:, :, :3], unit=float(np.max(array)) <= 1.0))
+    if array.ndim == 2 and min(array.shape) > 32:
+        return shrink(_stretch(array[:, :, None]))
+    if array.ndim in (1, 2) and array.dtype.kind in "fiu" and max(array.shape) >= 8:
+        return curves(array if array.ndim == 2 and array.shape[0] >= array.shape[1] else np.atleast_2d(array).T)
+    return None
+
+
+def shrink(image: Image) -> Image:
+    """Bring an image to at most `SIDE` pixels, averaging areas."""
+    import cv2
+
+    scale = SIDE / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def curves(values: Array) -> Image:
+    """Draw the columns of (n_steps, n_channels) values as curves on a strip, each stretched to its own range."""
+    import cv2
+
+    height, width = _STRIP
+    canvas = np.full((height, width, 3), 255, np.uint8)
+    values = np.asarray(values, np.float64)
+    x = np.linspace(1, width - 2, len(values))
+    for channel in range(min(values.shape[1], len(_COLORS))):
+        column = values[:, channel]
+        finite = np.isfinite(column)
+        if finite.sum() < 2:
+            continue
+        low, high = column[finite].min(), column[finite].max()
+        y = 2 + (height - 5) * (1 - (column[finite] - low) / (high - low if high > low else 1.0))
+        points = np.stack([x[finite], y], 1).round().astype(np.int32)
+        cv2.polylines(canvas, [points.reshape(-1, 1, 2)], False, _COLORS[channel], 1, cv2.LINE_AA)
+    return canvas
+
+
+def encode_picture(image: Image) -> tuple[bytes, str]:
+    """Encode as PNG what is a strip of curves, as JPEG all else; returns the bytes and the suffix."""
+    import cv2
+
+    suffix = ".png" if image.shape[:2] == _STRIP else ".jpg"
+    options = [] if suffix == ".png" else [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+    done, content = cv2.imencode(suffix, image[:, :, ::-1], options)
+    if not done:
+        raise ValueError(f"image must be (H, W, 3) uint8; got {image.shape} {image.dtype}.")
+    return content.tobytes(), suffix
+
+
+def file_name(sample_id: str) -> str:
+    """Give a name for files about a sample: its id where that is a short, plain file name, else one made from it.
+
+    Examples
+    --------
+    >>> file_name("tote_1"), file_name("a/b")
+    ('tote_1', 'a%2Fb')
+    """
+    name = quote(sample_id, safe=" ()[]@+,=")
+    plain = 0 < len(name) <= _MAX_NAME and not name.startswith(".")
+    return name if plain else f"{name[:40].lstrip('.')}-{hashlib.sha256(sample_id.encode()).hexdigest()[:16]}"
+
+
+def _to_bytes(image: Array, *, unit: bool) -> Image:
+    """Clip to 0..255 bytes with three channels; `unit` says that floats run to 1."""
+    if image.dtype != np.uint8:
+        image = np.nan_to_num(np.asarray(image, np.float32) * (255 if unit and image.dtype.kind == "f" else 1))
+        image = np.clip(np.round(image), 0, 255).astype(np.uint8)
+    return np.ascontiguousarray(np.repeat(image, 3, 2) if image.shape[2] == 1 else image[:, :, :3])
+
+
+def _stretch(image: Array) -> Image:
+    values = np.nan_to_num(np.asarray(image, np.float32))
+    values = values - values.min()
+    return _to_bytes(values * (255 / max(float(values.max()), 1e-5)), unit=False)
+
+
+def _draw_image(payload: Any) -> Image:
+    return shrink(_to_bytes(np.asarray(payload.data), unit=False))
+
+
+def _draw_video(payload: Any) -> Image:
+    frames = np.asarray(payload.data)
+    return shrink(_to_bytes(frames[len(frames) // 2], unit=True))
+
+
+def _draw_boxes(payload: Any) -> Image:
+    import cv2
+
+    image = shrink(_to_bytes(np.asarray(payload.data), unit=False)).copy()
+    height, width = image.shape[:2]
+    labels = sorted({str(box.label) for box in payload.bounding_boxes})
+    for box in payload.bounding_boxes:
+        corners = np.array(
+            [box.x - box.width / 2, box.y - box.height / 2, box.x + box.width / 2, box.y + box.height / 2]
+        )
+        if not np.isfinite(corners).all():
+            continue
+        x1, y1, x2, y2 = (np.clip(corners, -1, 2) * [width, height, width, height]).round().astype(int).tolist()
+        cv2.rectangle(image, (x1, y1), (x2, y2), _COLORS[labels.index(str(box.label)) % len(_COLORS)], 1)
+    return image
+
+
+def _draw_mask(payload: Any) -> Image:
+    import cv2
+
+    image = shrink(_stretch(np.asarray(payload.image))).copy()
+    mask = np.asarray(payload.mask)
+    mask = cv2.resize(mask, image.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    colors = np.array([_COLORS[k % len(_COLORS)] for k in range(256)], np.float32)
+    blended = 0.5 * image + 0.5 * colors[np.asarray(mask, np.int64) - 1]
+    return np.where((mask > 0)[:, :, None], blended, image).astype(np.uint8)
+
+
+def _draw_heatmap(payload: Any) -> Image:
+    import cv2
+
+    image = shrink(_stretch(np.asarray(payload.image)))
+    heat = np.asarray(payload.heatmaps)
+    if not len(heat):
+        return image
+    heat = _stretch(heat.max(0)[:, :, None])[:, :, 0]
+    heat = cv2.resize(heat, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    colored = cv2.applyColorMap(heat, cv2.COLORMAP_JET)[:, :, ::-1]
+    return np.asarray(0.5 * image + 0.5 * colored, np.uint8)
+
+
+def _draw_graph(payload: Any) -> Image:
+    return curves(np.asarray(payload.data))
+
+
+_DRAWERS = {
+    "LeapImage": _draw_image,
+    "LeapVideo": _draw_video,
+    "LeapImageWithBBox": _draw_boxes,
+    "LeapImageMask": _draw_mask,
+    "LeapImageWithHeatmap": _draw_heatmap,
+    "LeapGraph": _draw_graph,
+}
