@@ -7,7 +7,7 @@ Rasterising at the size of the photograph and shrinking afterwards gives the sam
 times the cost.
 
 Masks are compared packed, 64 pixels to a word: AND and a count of bits, only where both have pixels, cost about a
-twentieth of a matrix product of float masks and give the same whole numbers.
+fifteenth of a matrix product of float masks and give the same whole numbers.
 """
 
 from typing import Any
