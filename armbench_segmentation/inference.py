@@ -76,15 +76,31 @@ class Detector:
             raise ValueError(f"image_size must be the model's own {size}; got {image_size}.")
         return cls(session, size, facts.batch_size or 1, facts.names, **options)
 
-    def find(self, image: NDArray[np.uint8], *, n_classes: int) -> Instances:
-        """Find the objects of an (H, W, 3) image; boxes and masks are those of the image.
+    def plan(self, original_size: tuple[int, int]) -> Resize:
+        """How an image of this (height, width) becomes the input."""
+        return Resize.plan(original_size, self.input_size, self.resize)
+
+    def find(self, image: NDArray[np.uint8], plan: Resize, *, n_classes: int) -> Instances:
+        """Find the objects of one image.
+
+        Parameters
+        ----------
+        image : (H, W, 3) uint8
+            RGB, of the original size or decoded smaller.
+        plan : Resize
+            From `plan`.
+        n_classes : int
+
+        Returns
+        -------
+        Instances
+            Boxes and masks at the original size.
 
         Raises
         ------
         ValueError
             If the model does not run on this input, or is not one of the known heads for `n_classes`.
         """
-        plan = Resize.plan((image.shape[0], image.shape[1]), self.input_size, self.resize)
         pixels = plan.apply(image).transpose(2, 0, 1)[None].astype(np.float32) / np.float32(255)
         return decode_predictions(
             [output[:1] for output in self._run(pixels)],
@@ -124,12 +140,15 @@ def detect(
     """
     found, set_aside = {}, []
     for sample in track(samples, "Running the model", total=len(samples)):
+        plan = detector.plan(sample.size)
         try:
-            image = read_sample(sample)
+            image = read_sample(sample, at_least=plan.inner_size)
         except ValueError as error:
             set_aside.append(SetAside(sample.sample_id, str(error)))
             continue
-        found[sample.sample_id] = _compress(detector.find(image, n_classes=n_classes), limit=detector.max_detections)
+        found[sample.sample_id] = _compress(
+            detector.find(image, plan, n_classes=n_classes), limit=detector.max_detections
+        )
     return found, set_aside
 
 
