@@ -235,14 +235,14 @@ def quality_sentence(quality: dict[str, Any]) -> str:
     Examples
     --------
     >>> quality_sentence({"trustworthiness": 0.953, "neighbors_kept": 0.321, "distance_correlation": None})
-    'trustworthiness 0.953  ·  32 % of the neighbours kept'
+    'trustworthiness 0.953  ·  neighbours kept 32 %'
     """
     known = {key: value for key, value in quality.items() if isinstance(value, float) and np.isfinite(value)}
     parts = []
     if "trustworthiness" in known:
         parts.append(f"trustworthiness {known['trustworthiness']:.3f}")
     if "neighbors_kept" in known:
-        parts.append(f"{known['neighbors_kept']:.0%}".replace("%", " %") + " of the neighbours kept")
+        parts.append(f"neighbours kept {100 * known['neighbors_kept']:.0f} %")
     if "distance_correlation" in known:
         parts.append(f"distance correlation {known['distance_correlation']:.2f}")
     return "  ·  ".join(parts)

@@ -1,7 +1,7 @@
 // A sample's picture and numbers: in the tooltip, and in the panel once it is pinned.
 
 const MOST_IN_TOOLTIP = 6;
-const GALLERY = 12;
+const GALLERY = 20;
 
 // An element; texts become text nodes, never markup.
 function make(tag, attributes = {}, ...children) {
@@ -115,7 +115,7 @@ function largePicture(population, i) {
 
 // While nothing is pinned: the samples with the most of a column.
 function fillGallery(place, population, column, visible, pin) {
-  place.replaceChildren(make("h2", {}, column ? `Most ${column.label}` : "No sample pinned"));
+  place.replaceChildren(make("h2", {}, column ? `Highest ${column.label}` : "No sample pinned"));
   place.append(make("p", { class: "note" }, "Point at a sample to see it, click to pin it."));
   if (!column) return;
   const order = [];

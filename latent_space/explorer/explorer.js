@@ -1,5 +1,6 @@
 // The page: one state, and what is drawn from it.
 
+const ROUNDS = 40;
 const population = readPopulation();
 const element = (id) => document.getElementById(id);
 const state = {
@@ -18,11 +19,16 @@ function visibleSamples() {
   return visible;
 }
 
-// Samples without a value first, then colour by colour: the highest values, and the rarest levels, end on top.
-function layersOf({ bins, colors }) {
-  const samples = [[], ...colors.map(() => [])];
-  bins.forEach((bin, i) => samples[bin + 1].push(i));
-  return samples.map((members, k) => ({ color: k ? colors[k - 1] : null, samples: members }));
+// Samples without a value first. Then numbers from low to high, so that the highest end on top; levels in many mixed
+// rounds, so that none covers the others.
+function layersOf({ bins, colors, range }) {
+  const rounds = range ? 1 : ROUNDS;
+  const layers = Array.from({ length: 1 + rounds * colors.length }, (_, k) => ({ color: k ? colors[(k - 1) % colors.length] : null, samples: [] }));
+  bins.forEach((bin, i) => {
+    const round = (Math.imul(i, 2654435761) >>> 16) % rounds;
+    layers[bin < 0 ? 0 : 1 + round * colors.length + bin].samples.push(i);
+  });
+  return layers.filter((layer) => layer.samples.length);
 }
 
 function refresh() {

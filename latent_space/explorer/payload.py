@@ -19,6 +19,7 @@ from latent_space.population import Population
 from latent_space.run_folder import to_json
 
 MOST_LEVELS = 60
+MOST_FAILED = 200
 _NO_LEVEL = 65_535
 _ROLES = {"meta_": "metadata", "metric_": "metric"}
 _SPLITS = ("training", "validation", "test", "unlabeled", "additional")
@@ -108,13 +109,12 @@ def _base64(array: npt.NDArray[Any]) -> str:
 def _run_facts(population: Population) -> dict[str, Any]:
     """Return what was run, from `run.json` as far as it says so."""
     run = population.run
-    given = run.get("model")
-    model: dict[str, Any] = given if isinstance(given, dict) else {"path": given}
-    sha256 = run.get("model_sha256") or model.get("sha256") or ""
+    settings = run.get("settings")
+    model = settings.get("model") if isinstance(settings, dict) else None
     facts = {
-        "model": Path(model["path"]).name if model.get("path") else None,
-        "sha": str(sha256)[:8] or None,
-        "date": str(run.get("finished") or run.get("created") or run.get("date") or "")[:16].replace("T", " ") or None,
+        "model": Path(str(model)).name if model else None,
+        "sha": str(run.get("model_sha256") or "")[:8] or None,
+        "date": str(run.get("finished") or run.get("created") or "")[:16].replace("T", " ") or None,
         "latents": f"{population.latents.shape[1]:,} features" if population.latents.shape[1] else None,
         "latent": _text_or_none(run.get("latent")),
         "seed": _text_or_none(run.get("seed")),
@@ -131,10 +131,13 @@ def _text_or_none(value: Any) -> str | None:
 def _warnings(run: dict[str, Any]) -> list[str]:
     """Return what went wrong in words: failed samples with their reasons, then the run's own warnings."""
     failed = run.get("failed") or []
-    lines = []
-    for sample in failed if isinstance(failed, list) else []:
-        where = f"{sample.get('sample_id', 'a sample')} ({sample.get('split', 'split unknown')})"
-        lines.append(f"{where} was set aside: {sample.get('reason', 'no reason given')}")
+    lines = [
+        f"{one.get('sample_id', 'a sample')} ({one.get('split', 'split unknown')}) was set aside: "
+        + ": ".join(str(one[key]) for key in ("function", "reason") if one.get(key))
+        for one in failed[:MOST_FAILED]
+    ]
+    if len(failed) > MOST_FAILED:
+        lines.append(f"... and {len(failed) - MOST_FAILED:,} more; run.json names them all.")
     return lines + [str(warning) for warning in run.get("warnings") or []]
 
 

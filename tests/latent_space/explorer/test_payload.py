@@ -1,0 +1,160 @@
+import base64
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from latent_space.explorer import thumbnails as packing
+from latent_space.explorer import write_report
+from latent_space.explorer.payload import page_content
+from latent_space.explorer.thumbnails import pack_thumbnails, pack_visualizers
+from latent_space.population import Population
+
+
+def columns_of(**columns):
+    n = len(next(iter(columns.values())))
+    samples = pd.DataFrame({"sample_id": [str(i) for i in range(n)], **columns})
+    content = page_content(Population(samples, np.zeros((n, 1))), packing.Path("nowhere"))
+    return {column["name"]: column for column in content["columns"]}
+
+
+def decoded(packed):
+    return np.frombuffer(base64.b64decode(packed["base64"]), f"<{packed['type']}")
+
+
+def test_numbers_are_exact_where_they_are_integers():
+    columns = columns_of(loss=[0.5, np.nan, 2.0], meta_when=[2**40 + 1, 0, 5], meta_large=[1e300, 0.5, 1])
+    np.testing.assert_array_equal(decoded(columns["loss"]["values"]), [0.5, np.nan, 2])
+    assert columns["loss"]["values"]["type"] == "f4"
+    np.testing.assert_array_equal(decoded(columns["meta_when"]["values"]), [2**40 + 1, 0, 5])
+    np.testing.assert_array_equal(decoded(columns["meta_large"]["values"]), [1e300, 0.5, 1])
+
+
+def test_few_texts_are_categories_and_many_are_texts():
+    columns = columns_of(
+        split=["test", "validation", "training", "test"], meta_yes=[True, False, True, None], meta_note=list("bbba")
+    )
+    assert columns["split"]["levels"] == ["training", "validation", "test"]
+    assert columns["meta_note"]["levels"] == ["b", "a"]
+    assert columns["meta_yes"]["levels"] == ["True", "False"]
+    codes = np.frombuffer(base64.b64decode(columns["meta_yes"]["values"]), "<u2")
+    assert codes.tolist() == [0, 1, 0, 65535]
+    assert columns_of(meta_name=[f"n{i}" for i in range(61)])["meta_name"]["kind"] == "text"
+
+
+def test_roles_labels_and_columns_without_values():
+    columns = columns_of(
+        metric_over_segmented=[1.0, 2.0], meta_tote=["a", None], cluster_id=[0, -1], meta_none=[None, None]
+    )
+    assert [(column["role"], column["label"]) for column in columns.values()] == [
+        ("metric", "over segmented"),
+        ("metadata", "tote"),
+        ("sample", "cluster id"),
+    ]
+
+
+def test_means_by_split_leave_out_what_is_undefined():
+    samples = pd.DataFrame(
+        {"sample_id": list("abcd"), "split": ["validation", "training", "training", "unlabeled"]}
+    ).assign(loss=[3.0, 1.0, np.nan, np.nan], metric_iou=[0.5, 0.25, 0.75, np.nan], metric_note=["x"] * 4)
+    metrics = page_content(Population(samples, np.zeros((4, 1))), packing.Path("nowhere"))["metrics"]
+    assert metrics == {
+        "splits": ["training", "validation", "unlabeled"],
+        "counts": [2, 1, 1],
+        "rows": [{"label": "loss", "means": [1.0, 3.0, None]}, {"label": "iou", "means": [0.5, 0.5, None]}],
+    }
+
+
+def test_a_run_that_says_nothing_and_one_with_very_many_failures():
+    samples = pd.DataFrame({"sample_id": ["a"]})
+    facts = page_content(Population(samples, np.zeros((1, 1))), packing.Path("nowhere"))["run"]
+    assert facts["task"] == "run"
+    assert facts["warnings"] == []
+    failed = [{"sample_id": f"s{i}", "split": "test", "reason": "torn"} for i in range(1203)]
+    run = {"failed": failed}
+    lines = page_content(Population(samples, np.zeros((1, 1)), run=run), packing.Path("nowhere"))["run"]["warnings"]
+    assert lines[0] == "s0 (test) was set aside: torn"
+    assert lines[-1] == "... and 1,003 more; run.json names them all."
+
+
+def test_the_page_is_one_file_and_its_data_ends_no_script(make_run):
+    population, run = make_run(meta_note=["</script><!--"] * 30)
+    text = write_report(population, run).read_text(encoding="utf-8")
+    data = re.search(r'<script type="application/json" id="content">(.*?)</script>', text, re.S)[1]
+    assert "<" not in data
+    assert json.loads(data)["ids"] == population.samples["sample_id"].tolist()
+    assert not re.search(r'(?:src|href)="(?!data:)', text)
+    assert not re.search(r"https?://", text)
+    assert "{{" not in text.replace(data, "")
+
+
+def test_same_population_same_bytes(make_run):
+    population, run = make_run()
+    assert write_report(population, run).read_bytes() == write_report(population, run).read_bytes()
+    assert not list(run.glob(".*"))
+
+
+def test_a_population_without_maps_is_refused(tmp_path):
+    population = Population(pd.DataFrame({"sample_id": ["a"]}), np.zeros((1, 1)))
+    with pytest.raises(ValueError, match="population must have a map to be explored; got none"):
+        write_report(population, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_thumbnails_go_in_as_they_are(make_run):
+    population, run = make_run(3)
+    (run / "thumbnails/s%201.jpg").unlink()
+    packed = pack_thumbnails(run, population.samples["thumbnail"].tolist())
+    first = (run / "thumbnails/s%200.jpg").read_bytes()
+    assert packed["urls"][0] == "data:image/jpeg;base64," + base64.b64encode(first).decode()
+    assert packed["urls"][1] is None
+    assert list(packed) == ["urls"]
+
+
+def test_only_pictures_inside_the_run_folder_are_taken(make_run, tmp_path_factory):
+    _, run = make_run(1)
+    outside = tmp_path_factory.mktemp("outside") / "secret.png"
+    Image.new("RGB", (4, 4)).save(outside)
+    (run / "notes.txt").write_text("not a picture")
+    paths = [str(outside), f"../{outside.parent.name}/secret.png", "notes.txt", "", None, "thumbnails"]
+    assert pack_thumbnails(run, paths) == {"urls": [None] * 6}
+
+
+def test_too_many_thumbnails_become_sheets_of_the_largest_tile_that_fits(make_run, monkeypatch):
+    population, run = make_run(60)
+    paths = population.samples["thumbnail"].tolist()
+    (run / paths[2]).write_bytes(b"damaged" * 100)
+    monkeypatch.setattr(packing, "FULL_BYTES", 6_000)
+    monkeypatch.setattr(packing, "_TILES_PER_SIDE", 5)
+    packed = pack_thumbnails(run, paths)
+    assert packed["side"] in packing.TILE_SIDES
+    assert len(packed["sheets"]) == 3
+    assert packed["urls"][0] == "thumbnails/s%25200.jpg"
+    content = base64.b64decode(packed["sheets"][1].partition(",")[2])
+    (run / "sheet.webp").write_bytes(content)
+    with Image.open(run / "sheet.webp") as sheet:
+        side = packed["side"]
+        assert sheet.size == (5 * side, 5 * side)
+        red, green, blue = sheet.convert("RGB").getpixel((int(3.5 * side), int(1.5 * side)))  # sample 25 + 8
+    assert abs(red - 255) < 40
+    assert abs(green - 33) < 40
+    assert blue < 40
+
+
+def test_visualizers_are_found_by_the_thumbnails_name(make_run, monkeypatch):
+    population, run = make_run(3)
+    (run / "visualizers/gt boxes/s%201.jpg").unlink()
+    (run / "visualizers/empty").mkdir()
+    paths = population.samples["thumbnail"].tolist()
+    packed = pack_visualizers(run, paths)
+    assert list(packed) == ["gt boxes"]
+    assert [url and url[:22] for url in packed["gt boxes"]] == [
+        "data:image/jpeg;base64",
+        None,
+        "data:image/jpeg;base64",
+    ]
+    monkeypatch.setattr(packing, "VISUALIZER_BYTES", 100)
+    assert pack_visualizers(run, paths)["gt boxes"][2] == "visualizers/gt%20boxes/s%25202.jpg"
