@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from armbench_segmentation.cli import app as segmentation
+from armscope.explore import explore
 
 _HOUSE = Path(__file__).resolve().parent.parent
 _PACKAGES = ("armscope", "latent_space", "armbench_segmentation")
@@ -15,6 +16,7 @@ _HELP = "Debug a robot arm's models: run an integration locally, see where its m
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=_HELP)
 app.add_typer(segmentation, name="segmentation")
+app.command()(explore)
 
 
 @app.command()

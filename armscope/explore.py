@@ -1,0 +1,110 @@
+"""`armscope explore`: run an integration over its data, and show what came out."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from latent_space.population import Population
+
+_HOUSE = Path(__file__).resolve().parent.parent
+_REASONS_SHOWN = 5
+
+
+def explore(
+    folder: Annotated[
+        Path, typer.Argument(help="Folder with a leap.yaml, or an entry file.", show_default="this repository")
+    ] = _HOUSE,
+    out: Annotated[
+        Path | None, typer.Option(help="The run folder to write.", show_default="runs/<name of the folder>")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Data folder, given to the integration as ARMSCOPE_DATA.")] = None,
+    model: Annotated[Path | None, typer.Option(help="ONNX file to use instead of the integration's own.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Worker processes.", show_default="processors, at most 4")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many samples per split.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")] = False,
+    latent: Annotated[
+        str | None, typer.Option(help="Tensor of the model, or latent space of the integration, to map.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the maps and of random projections.")] = 0,
+    batch_size: Annotated[int, typer.Option(min=1, help="Samples that metrics and losses get at once.")] = 16,
+    no_visualizers: Annotated[bool, typer.Option("--no-visualizers", help="Do not run the visualizers.")] = False,
+    no_maps: Annotated[bool, typer.Option("--no-maps", help="Only numbers and latents: no maps, no report.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what run.json holds instead of a table.")] = False,
+) -> None:
+    """Run an integration over every sample of every split: metrics, latent vectors, maps, and a page to look at."""
+    from latent_space.engine import explore as run
+
+    folder = folder.expanduser().resolve()
+    target = out if out is not None else Path("runs") / (folder.stem if folder.is_file() else folder.name)
+    population = run(
+        folder,
+        out=target,
+        model=model,
+        data=data if data is not None or folder != _HOUSE else _configured_data(),
+        limit=limit,
+        jobs=jobs,
+        resume=resume,
+        latent=latent,
+        seed=seed,
+        batch_size=batch_size,
+        visualizers=not no_visualizers,
+        maps=not no_maps,
+    )
+    report = target.absolute() / "report.html"
+    if as_json:
+        typer.echo(json.dumps(_summary(population, target.absolute(), report), indent=2))
+    else:
+        print_run(population, target.absolute(), report)
+
+
+def _configured_data() -> Path | None:
+    """Our own data folder, so that a change of its files counts when a run is resumed."""
+    from latent_space.settings import load_settings
+
+    return load_settings().path("data")
+
+
+def _summary(population: "Population", out: Path, report: Path) -> dict[str, Any]:
+    from latent_space.run_folder import to_json
+
+    facts = {"out": out, "report": report if report.is_file() else None, "mean_loss": mean_losses(population)}
+    summary: dict[str, Any] = to_json(facts | population.run)
+    return summary
+
+
+def mean_losses(population: "Population") -> dict[str, float | None]:
+    """Mean loss per split, over the samples that have one."""
+    samples = population.samples
+    if "loss" not in samples:
+        return {}
+    means = samples.groupby("split", sort=False)["loss"].mean()
+    return {str(split): None if value != value else float(value) for split, value in means.items()}
+
+
+def print_run(population: "Population", out: Path, report: Path) -> None:
+    """Print a row per split, what was set aside and why, and where the results are."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    losses, latent = mean_losses(population), population.run.get("latent", {})
+    table = Table("split", title=f"{population.run.get('task', 'run')}: {len(population):,} samples")
+    for column in ("samples", "mean loss", "failed"):
+        table.add_column(column, justify="right")
+    for split, count in population.run["splits"].items():
+        loss = losses.get(split)
+        table.add_row(split, f"{count['n']:,}", "-" if loss is None else f"{loss:.4f}", f"{count['n_failed']:,}")
+    console.print(table)
+    console.print(f"latent vectors: {population.latents.shape[1]} features of {latent.get('name')}", markup=False)
+    for warning in population.run.get("warnings", []):
+        console.print(f"note: {warning}", markup=False)
+    for reason, n in list(population.run.get("reasons", {}).items())[:_REASONS_SHOWN]:
+        console.print(f"set aside {n}: {reason}", markup=False)
+    console.print(f"run: {out}", markup=False, soft_wrap=True)
+    if report.is_file():
+        console.print(f"report: {report}", markup=False, soft_wrap=True)
