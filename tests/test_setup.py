@@ -202,5 +202,7 @@ class TestReadme:
         assert {"demo", "test"} <= named <= targets
 
     def test_every_link_to_a_file_leads_somewhere(self) -> None:
-        links = re.findall(r"\]\((?!https?:|#)([^)#]+)", (ROOT / "README.md").read_text())
-        assert [link for link in links if not (ROOT / link).exists()] == []
+        pages = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
+        links = {(page, link) for page in pages for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())}
+        assert links
+        assert [(page.name, link) for page, link in links if not (page.parent / link).exists()] == []
