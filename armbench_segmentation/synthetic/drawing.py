@@ -81,7 +81,7 @@ def _draw_item(canvas: Canvas, item: Item, index: int) -> float:
     _cast_shadow(canvas, view, silhouette, item)
     if rigid:
         _draw_sides(view, base, top, surface, scene.wash)
-    _lay(canvas, view, upper > 0, surface, quad, item)
+    _lay(canvas, view, upper > 0, quad, surface=surface, item=item)
     canvas.owner[roi][silhouette > 0] = index
     return float(silhouette.sum())
 
@@ -123,7 +123,7 @@ def _cast_shadow(canvas: Canvas, view: Array, silhouette: NDArray[np.uint8], ite
     view *= three(dark)
 
 
-def _lay(canvas: Canvas, view: Array, upper: NDArray[np.bool_], surface: Surface, quad: Points, item: Item) -> None:
+def _lay(canvas: Canvas, view: Array, upper: NDArray[np.bool_], quad: Points, *, surface: Surface, item: Item) -> None:
     """Lay the upper side into the picture."""
     h, w = surface.rgb.shape[:2]
     frame = cv2.getPerspectiveTransform((_UNIT * (w, h) - 0.5).astype(np.float32), (quad - 0.5).astype(np.float32))

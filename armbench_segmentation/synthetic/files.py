@@ -10,7 +10,7 @@ and across splits, are planted, and their truth lies in a file of its own.
   ``Tote``; each picture has one tote.
 - Every image entry has ``"conditions"``: the same keys everywhere, scalars only. ``n_objects`` counts the annotated.
 - Masks are the *visible* parts: the tote's excludes what lies in it. An object of which less than a tenth shows, or
-  that shows on less than 0.06 % of the picture, is not annotated. ``area`` is what the rasterised annotation covers.
+  that shows on less than 0.1 % of the picture, is not annotated. ``area`` is what the rasterised annotation covers.
 - ``OUT/truth.json`` names the slice, the decoy and the near-duplicate pairs; nothing of it is in the other files.
 - Same arguments, same bytes. The JSON files come last: a folder without them is a run that was cut short, and
   is cleared by the next one.
@@ -41,8 +41,8 @@ VERSION = 1
 CATEGORIES = ("Object", "Tote")
 JPEG_QUALITY = 92
 MIN_VISIBLE = 0.1
-MIN_AREA = 6e-4
-WASH = 0.6  # how strongly colours run into one another inside the failure slice
+MIN_AREA = 1e-3
+WASH = 0.72  # how strongly colours run into one another inside the failure slice
 _MARKER = ".drawing"
 _OUR_IMAGE = re.compile(r"(train|val|test)_\d{5,}\.jpg")
 

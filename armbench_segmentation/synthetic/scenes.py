@@ -28,8 +28,9 @@ CONDITION_VALUES: dict[str, tuple[tuple[Scalar, ...], tuple[float, ...]]] = {
     "warm_light": ((False, True), (0.8, 0.2)),
 }
 BRIGHTNESS = {"dim": 0.66, "normal": 1.0, "bright": 1.25}
-_COUNT = {"sparse": (4, 7), "normal": (9, 13), "crowded": (14, 19)}
+_COUNT = {"sparse": (4, 7), "normal": (8, 12), "crowded": (12, 17)}
 _MAP = 48  # cells along a side of the height map on which objects come to rest
+_TRIALS = 7  # random places of which an object takes the one where it hides the least
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ def plan_scene(conditions: Conditions, rng: Generator, *, wash: float = 0.0) -> 
     pile = _Pile(rng, half, size_factor=1.25 * float(np.clip((9 / n) ** 0.35, 0.82, 1.15)))
     kinds = [name for name in KINDS if KINDS[name].weight]
     weights = np.array([KINDS[name].weight for name in kinds])
-    n_stack = int(rng.integers(3, 5)) if conditions["stacked_equal_boxes"] else 0
+    n_stack = int(rng.integers(2, 4)) if conditions["stacked_equal_boxes"] else 0
     n_bags = int(rng.integers(1, 4)) if conditions["transparent_bags"] else 0
     names = [str(rng.choice(kinds, p=weights / weights.sum())) for _ in range(max(n - n_stack - n_bags, 1))]
     for name in names:
@@ -164,7 +165,7 @@ class _Pile:
         self._covered = np.zeros((_MAP, _MAP), np.float32)
 
     def drop(self, kind: str) -> None:
-        """Drop one object of `kind` where it hides the least of four random places."""
+        """Drop one object of `kind` where it hides the least."""
         rng, ranges = self.rng, KINDS[kind]
         length = rng.uniform(*ranges.length) * self.size_factor
         size = (length, length * rng.uniform(*ranges.aspect))
@@ -172,27 +173,33 @@ class _Pile:
             size = size[::-1]
         angle = rng.uniform(0, 2 * np.pi) if rng.random() < 0.3 else rng.integers(4) * np.pi / 2 + rng.normal(0, 0.25)
         thickness, seed = rng.uniform(*ranges.thickness), int(rng.integers(2**31))
-        places = [self._free_centre(size, float(angle)) for _ in range(4)]
+        places = [self._free_centre(size, float(angle)) for _ in range(_TRIALS)]
         trials = [Item(kind, p, size, float(angle), 0.0, thickness, self._tilt(), seed) for p in places]
-        self._rest(min(trials, key=lambda item: float(self._covered[self._footprint(item)].sum())))
+        self._rest(min(trials, key=self._hidden_by))
 
     def drop_stack(self, n: int) -> None:
-        """Drop `n` boxes of one size and print, each partly on the one before."""
+        """Drop `n` boxes of one size and print, each leaning on the one before, where they hide the least."""
         rng = self.rng
-        length = rng.uniform(0.19, 0.26) * self.size_factor
-        size = (length, length * rng.uniform(0.6, 0.9))
-        angle, thickness, seed = rng.integers(4) * np.pi / 2 + rng.normal(0, 0.2), rng.uniform(0.07, 0.18), 0
-        seed = int(rng.integers(2**31))
-        centre = np.array(self._free_centre(size, float(angle)))
-        heading = rng.uniform(0, 2 * np.pi)
-        for _ in range(n):
-            turned = float(angle + rng.normal(0, 0.12))
-            limit = self._limit(size, turned)
-            if (np.abs(centre) > limit).any():
-                heading += np.pi * rng.uniform(0.6, 1.0)
-                centre = np.clip(centre, -limit, limit)
-            self._rest(Item("box", (float(centre[0]), float(centre[1])), size, turned, 0.0, thickness, (0, 0), seed))
-            centre = centre + rng.uniform(0.5, 0.75) * size[1] * np.array([np.cos(heading), np.sin(heading)])
+        length = rng.uniform(0.19, 0.25) * self.size_factor
+        size = (length, length * rng.uniform(0.65, 0.9))
+        thickness, seed = rng.uniform(0.12, 0.25), int(rng.integers(2**31))
+        angle = float(rng.integers(4) * np.pi / 2 + rng.normal(0, 0.2))
+        rows = [self._row(n, size, angle) for _ in range(_TRIALS)]
+        trials = [[Item("box", p, size, a, 0.0, thickness, (0, 0), seed) for p, a in row] for row in rows]
+        for item in min(trials, key=lambda items: sum(self._hidden_by(item) for item in items)):
+            self._rest(item)
+
+    def _row(self, n: int, size: tuple[float, float], angle: float) -> list[tuple[tuple[float, float], float]]:
+        """Return centres and angles of `n` boxes in a row that keeps inside the tote."""
+        rng, turns = self.rng, np.clip(self.rng.normal(0, 0.05, n), -0.15, 0.15)
+        limit = np.min([self._limit(size, angle + turn) for turn in turns], axis=0)
+        heading = angle + int(rng.integers(4)) * np.pi / 2
+        reach = size[0] if np.isclose(np.sin(heading - angle), 0, atol=1e-6) else size[1]
+        step = reach * rng.uniform(0.88, 1.0) * np.array([np.cos(heading), np.sin(heading)])
+        start = np.array(self._free_centre(size, angle))
+        start = np.clip(start, -limit - np.minimum((n - 1) * step, 0), limit - np.maximum((n - 1) * step, 0))
+        centres = [np.clip(start + k * step, -limit, limit) for k in range(n)]
+        return [((float(x), float(y)), angle + float(turn)) for (x, y), turn in zip(centres, turns, strict=True)]
 
     def _tilt(self) -> tuple[float, float]:
         return float(self.rng.normal(0, 0.06)), float(self.rng.normal(0, 0.06))
@@ -211,6 +218,9 @@ class _Pile:
         mask = np.zeros((_MAP, _MAP), np.uint8)
         cv2.fillConvexPoly(mask, np.round(cells).astype(np.int32), 1)
         return mask > 0
+
+    def _hidden_by(self, item: Item) -> float:
+        return float(self._covered[self._footprint(item)].sum())
 
     def _rest(self, item: Item) -> None:
         cells = self._footprint(item)

@@ -1,4 +1,4 @@
-"""Synthetic totes: the files load as COCO, the masks are what is visible, the planted truth is true."""
+"""The files load as COCO, the annotations are what is visible, the planted truth is true."""
 
 import json
 from pathlib import Path
@@ -11,9 +11,8 @@ from pycocotools.coco import COCO
 from armbench_segmentation.synthetic import write_totes
 from armbench_segmentation.synthetic.drawing import FIRST_ITEM, draw_scene
 from armbench_segmentation.synthetic.files import MIN_AREA, MIN_VISIBLE, WASH
-from armbench_segmentation.synthetic.outlines import decode, to_segmentation
-from armbench_segmentation.synthetic.planning import BLOCK, DECOYS, SLICES, failure_slice, plan_pictures
-from armbench_segmentation.synthetic.scenes import CONDITION_VALUES, draw_conditions, plan_scene
+from armbench_segmentation.synthetic.planning import plan_pictures
+from armbench_segmentation.synthetic.scenes import CONDITION_VALUES, plan_scene
 from armbench_segmentation.synthetic.totes import TOTE
 
 SIZES = {"train": 60, "val": 20, "unlabeled": 20}
@@ -34,11 +33,6 @@ def files(root):
 
 def picture(root, file_name):
     return cv2.imread(str(root / "images" / file_name))[..., ::-1].astype(np.float32)
-
-
-def scene_of(seed=0, wash=0.0, **conditions):
-    rng = np.random.default_rng(seed)
-    return plan_scene(draw_conditions(rng) | conditions, rng, wash=wash)
 
 
 def all_bytes(root):
@@ -132,156 +126,6 @@ class TestMasks:
             assert len(drawn) == len(shown)
             for a, b in zip(drawn, shown, strict=True):
                 assert (a & b).sum() / (a | b).sum() >= 0.98
-
-    def test_later_objects_hide_earlier_ones(self):
-        drawing = draw_scene(scene_of(5, clutter="crowded"), SIDE)
-        visible = np.array([(drawing.owner == FIRST_ITEM + i).sum() for i in range(len(drawing.full_area))])
-        assert (visible <= drawing.full_area * 1.1 + 4).all()
-        assert visible[-1] >= 0.9 * drawing.full_area[-1]
-        assert (visible < 0.7 * drawing.full_area).any()
-
-    def test_a_scene_is_the_same_at_any_size(self):
-        scene = scene_of(7)
-        small, large = draw_scene(scene, 64), draw_scene(scene, 128)
-        enlarged = cv2.resize(small.owner, (128, 128), interpolation=cv2.INTER_NEAREST)
-        assert (enlarged == large.owner).mean() > 0.93
-
-
-class TestOutlines:
-    def test_ring_keeps_its_hole(self):
-        mask = np.zeros((20, 20), bool)
-        mask[3:17, 3:17] = True
-        mask[8:12, 8:12] = False
-        assert isinstance(to_segmentation(mask), dict)
-        assert np.array_equal(decode(to_segmentation(mask), (20, 20)), mask)
-
-    def test_parts_become_polygons_each(self):
-        mask = np.zeros((20, 30), bool)
-        mask[2:9, 2:12] = mask[12:19, 15:29] = True
-        segmentation = to_segmentation(mask)
-        assert isinstance(segmentation, list)
-        assert len(segmentation) == 2
-        assert np.array_equal(decode(segmentation, (20, 30)), mask)
-
-    @pytest.mark.parametrize("seed", range(5))
-    def test_any_mask_survives(self, seed):
-        rng = np.random.default_rng(seed)
-        mask = cv2.GaussianBlur(rng.standard_normal((60, 80)), (0, 0), 1 + seed) > 0.02
-        mask[:, 0] = mask[0] = True
-        drawn = decode(to_segmentation(mask), mask.shape)
-        assert (drawn & mask).sum() / (drawn | mask).sum() >= 0.98
-
-    def test_single_pixel(self):
-        mask = np.zeros((5, 6), bool)
-        mask[4, 5] = True
-        assert np.array_equal(decode(to_segmentation(mask), (5, 6)), mask)
-
-    def test_empty_mask_is_refused(self):
-        with pytest.raises(ValueError, match="mask must have at least one pixel"):
-            to_segmentation(np.zeros((4, 4), bool))
-
-
-class TestConditionsAreTrueInPixels:
-    @pytest.mark.parametrize("seed", range(4))
-    def test_tote_colour(self, seed):
-        for colour, (strong, weak) in {"blue": (2, 0), "yellow": (0, 2)}.items():
-            drawing = draw_scene(scene_of(seed, tote_colour=colour, warm_light=False), SIDE)
-            mean = drawing.rgb[drawing.owner == TOTE].mean(axis=0)
-            assert mean[strong] > 2 * mean[weak]
-
-    @pytest.mark.parametrize("seed", range(4))
-    def test_lighting(self, seed):
-        dim, normal, bright = (
-            draw_scene(scene_of(seed, lighting=light), SIDE).rgb.mean() for light in ("dim", "normal", "bright")
-        )
-        assert dim < 0.85 * normal
-        assert bright > 1.05 * normal
-
-    def test_warm_light_is_redder(self):
-        warm, white = (draw_scene(scene_of(2, warm_light=w), SIDE).rgb.mean(axis=(0, 1)) for w in (True, False))
-        assert warm[0] / warm[2] > 1.2 * white[0] / white[2]
-
-    @pytest.mark.parametrize("name", ["rim_sticker", "scuffed_floor"])
-    def test_marks_change_the_tote_but_nobodys_mask(self, name):
-        with_it, without = (draw_scene(scene_of(4, clutter="sparse", **{name: on}), SIDE) for on in (True, False))
-        assert np.array_equal(with_it.owner, without.owner)
-        tote = without.owner == TOTE
-        changed = np.abs(with_it.rgb.astype(float) - without.rgb).max(axis=2) > 25
-        assert (changed & tote).sum() > 10
-
-    def test_equal_boxes_are_stacked_only_when_said(self):
-        for wanted in (True, False):
-            items = scene_of(6, stacked_equal_boxes=wanted).items
-            seeds = [item.surface_seed for item in items]
-            sizes = [item.size for item in items]
-            assert (len(set(seeds)) < len(seeds)) is wanted
-            assert (len(set(sizes)) < len(sizes)) is wanted
-
-    def test_clear_bags_lie_there_only_when_said(self):
-        for wanted in (True, False):
-            items = scene_of(6, transparent_bags=wanted).items
-            assert any(item.kind == "clear_bag" for item in items) is wanted
-
-    def test_clutter(self):
-        counts = {
-            c: np.mean([len(scene_of(s, clutter=c).items) for s in range(20)]) for c in CONDITION_VALUES["clutter"][0]
-        }
-        assert counts["sparse"] < counts["normal"] - 3 < counts["crowded"] - 6
-
-    def test_objects_rest_inside_the_tote(self):
-        for seed in range(10):
-            scene = scene_of(seed)
-            for item in scene.items:
-                assert (np.abs(item.corners()) <= np.array(scene.half) * 1.001).all()
-                assert 0 <= item.z <= item.z + item.thickness <= 1.051
-
-
-class TestPlan:
-    @pytest.mark.parametrize("seed", [0, 1, 2])
-    def test_share_of_the_slice_in_every_split(self, seed):
-        plans = plan_pictures({"train": 300, "val": 100, "test": 200}, seed)
-        for split in ("train", "val", "test"):
-            mine = [p for p in plans if p.split == split]
-            both = failure_slice(seed)
-            assert [p.in_slice for p in mine] == [both.items() <= p.conditions.items() for p in mine]
-            assert 0.03 <= np.mean([p.in_slice for p in mine]) <= 0.08
-
-    def test_each_condition_of_the_slice_is_common_alone(self):
-        for seed in range(len(SLICES)):
-            plans = plan_pictures({"train": 1000, "val": 0, "test": 0}, seed)
-            for name, value in failure_slice(seed).items():
-                alone = np.mean([p.conditions[name] == value and not p.in_slice for p in plans])
-                assert alone > 0.1
-
-    def test_another_seed_plants_another_slice(self):
-        assert len({tuple(failure_slice(seed).items()) for seed in range(len(SLICES))}) == len(SLICES)
-
-    def test_decoys_are_never_part_of_a_slice(self):
-        assert not set(DECOYS) & {name for both in SLICES for name in both}
-
-    def test_growing_a_split_keeps_what_was_there(self):
-        small = plan_pictures({"train": 100, "val": 30, "test": 20}, 4)
-        large = plan_pictures({"train": 180, "val": 50, "test": 60}, 4)
-        by_name = {p.file_name: p for p in large}
-        assert all(by_name[p.file_name] == p for p in small)
-
-    def test_near_duplicates_vary_pictures_that_are_not_special(self):
-        plans = plan_pictures({"train": 300, "val": 100, "test": 200}, 0)
-        pairs = [(p, p.source) for p in plans if p.source]
-        assert 0.02 <= len(pairs) / len(plans) <= 0.08
-        assert len({source.file_name for _, source in pairs}) == len(pairs)
-        for copy, source in pairs:
-            assert not source.source
-            assert not source.in_slice
-            assert copy.conditions == source.conditions
-        leaks = {(p.split, s.split) for p, s in pairs if p.split != s.split}
-        assert leaks == {("val", "train"), ("test", "train")}
-        assert {p.kind for p, _ in pairs} == {"shift", "brightness", "noise", "jpeg"}
-
-    def test_blocks_hold_one_slice_picture_each(self):
-        plans = plan_pictures({"train": 10 * BLOCK, "val": 0, "test": 0}, 9)
-        sliced = np.array([p.in_slice for p in plans]).reshape(10, BLOCK)
-        assert (sliced.sum(axis=1) == 1).all()
 
 
 class TestTruth:
