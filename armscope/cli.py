@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from armbench_segmentation.cli import app as segmentation
+from armscope.demo import demo
 from armscope.explore import explore
 
 _HOUSE = Path(__file__).resolve().parent.parent
@@ -16,6 +17,7 @@ _HELP = "Debug a robot arm's models: run an integration locally, see where its m
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=_HELP)
 app.add_typer(segmentation, name="segmentation")
+app.command()(demo)
 app.command()(explore)
 
 

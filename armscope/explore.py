@@ -1,6 +1,7 @@
 """`armscope explore`: run an integration over its data, and show what came out."""
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -86,19 +87,35 @@ def mean_losses(population: "Population") -> dict[str, float | None]:
     return {str(split): None if value != value else float(value) for split, value in means.items()}
 
 
+def _means(population: "Population") -> dict[str, dict[str, float]]:
+    """Mean of the loss and of every metric per split, NaN where no sample of the split has one."""
+    samples = population.samples
+    columns = [name for name in samples.columns if name == "loss" or str(name).startswith("metric_")]
+    numeric = [name for name in columns if samples[name].dtype.kind in "fiub"]
+    splits = list(population.run["splits"])
+    means = samples.groupby("split")[numeric].mean().reindex(splits)
+    return {
+        str(name).removeprefix("metric_"): {split: float(means.loc[split, name]) for split in splits}
+        for name in numeric
+    }
+
+
 def print_run(population: "Population", out: Path, report: Path) -> None:
     """Print a row per split, what was set aside and why, and where the results are."""
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
-    losses, latent = mean_losses(population), population.run.get("latent", {})
-    table = Table("split", title=f"{population.run.get('task', 'run')}: {len(population):,} samples")
-    for column in ("samples", "mean loss", "failed"):
-        table.add_column(column, justify="right")
-    for split, count in population.run["splits"].items():
-        loss = losses.get(split)
-        table.add_row(split, f"{count['n']:,}", "-" if loss is None else f"{loss:.4f}", f"{count['n_failed']:,}")
+    console, latent = Console(highlight=False), population.run.get("latent", {})
+    splits = population.run["splits"]
+    table = Table(
+        "", *splits, title=f"{population.run.get('task', 'run')}: {len(population):,} samples, means by split"
+    )
+    for column in table.columns[1:]:
+        column.justify = "right"
+    table.add_row("samples", *(f"{count['n']:,}" for count in splits.values()))
+    table.add_row("failed", *(f"{count['n_failed']:,}" for count in splits.values()), end_section=True)
+    for name, means in _means(population).items():
+        table.add_row(name, *("-" if math.isnan(means[split]) else f"{means[split]:.4g}" for split in splits))
     console.print(table)
     console.print(f"latent vectors: {population.latents.shape[1]} features of {latent.get('name')}", markup=False)
     for warning in population.run.get("warnings", []):
