@@ -13,7 +13,7 @@ function rgb(hex) {
 }
 
 function shade(share) {
-  const [from, to] = DARK.matches ? [0.24, 1] : [0, 0.88];
+  const [from, to] = DARK.matches ? [0.32, 1] : [0, 0.88];
   const place = (from + (to - from) * Math.min(1, Math.max(0, share))) * (RAMP.length - 1);
   const lower = Math.min(RAMP.length - 2, Math.floor(place));
   const [a, b] = [rgb(RAMP[lower]), rgb(RAMP[lower + 1])];

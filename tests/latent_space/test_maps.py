@@ -65,6 +65,13 @@ def test_without_latents_there_is_nothing_to_map(population):
         add_maps(Population(population.samples, np.zeros((60, 0))))
 
 
+@pytest.mark.parametrize("n", [0, 1, 2, 5])
+def test_hardly_any_sample(population, n):
+    mapped = add_maps(Population(population.samples.iloc[:n], population.latents[:n]))
+    assert np.isfinite(mapped.samples[["umap_x", "tsne_y"]]).all(axis=None)
+    assert mapped.run["maps"]["n_mapped"] == n
+
+
 def test_pictures_show_the_losses(mapped, tmp_path):
     paths = draw_maps(mapped, tmp_path / "run")
     assert [path.name for path in paths] == ["umap.png", "tsne.png"]
