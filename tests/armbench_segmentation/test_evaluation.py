@@ -107,6 +107,12 @@ def test_a_results_file_by_hand(data):
     assert results["panoptic"]["PQ"] == pytest.approx(0.25)
 
 
+def test_the_confidence_itself_counts(data):
+    for confidence, n_totes in ((0.5, 3), (0.51, 2)):
+        results = evaluate(**inputs(data), predictions=data / "found.json", confidence=confidence)
+        assert results["panoptic"]["per_class"]["Tote"]["RQ"] == pytest.approx(2 / (1 + n_totes))
+
+
 def test_average_precision_is_pycocotools_on_the_files(data):
     results = evaluate(**inputs(data), predictions=data / "found.json")
     truth = COCO(str(data / "gt.json"))

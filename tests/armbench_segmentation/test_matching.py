@@ -201,6 +201,42 @@ def test_coverage_decides(objects, draw):
     assert match_instances(gt, objects(draw("aab.....", letters="ab")), rule="containment").over_segmented.all()
 
 
+def spans(*limits, width=30):
+    """Masks of one row of pixels, each from its first column up to its last, not included."""
+    columns = np.arange(width)
+    return np.stack([(columns >= first) & (columns < last) for first, last in limits])[:, None]
+
+
+def test_pixels_that_two_parts_share_cover_once(objects):
+    pred = objects(spans((0, 10), (9, 19)), confidence=[0.9, 0.8])
+    assert match_instances(objects(spans((0, 25))), pred).over_segmented.tolist() == [True]  # 19 of 25
+    assert match_instances(objects(spans((0, 26))), pred).over_segmented.tolist() == [False]  # 19 of 26, not 20
+
+
+def test_parts_may_share_an_edge_and_no_more(objects):
+    gt = objects(spans((0, 20)))
+    for second, expected in ((10, True), (9, True), (8, False)):
+        pred = objects(spans((0, 10), (second, second + 10)), confidence=[0.9, 0.8])
+        assert match_instances(gt, pred).over_segmented.tolist() == [expected], second
+
+
+def test_a_part_that_overlaps_half_of_its_object_is_no_duplicate(objects):
+    """Two halves with a common edge have IoU .52 each: TIDE calls the second a duplicate, the Hoover rule a part."""
+    gt, pred = objects(spans((0, 25))), objects(spans((0, 13), (12, 25)), confidence=[0.9, 0.8])
+    hoover, containment = (match_instances(gt, pred, rule=rule) for rule in ("hoover", "containment"))
+    assert hoover.errors.kinds.tolist() == ["match", "duplicate"]
+    assert hoover.over_segmented.tolist() == [True]
+    assert hoover.duplicates.tolist() == [False, False]
+    assert containment.duplicates.tolist() == [False, True]
+
+
+def test_the_tolerance_itself_is_enough_for_hoover_only(objects):
+    three_quarters = objects(spans((0, 6), (6, 10)), confidence=[0.9, 0.8])
+    assert match_instances(objects(spans((0, 9))), three_quarters).over_segmented.tolist() == [True]
+    four_fifths = objects(spans((0, 6), (6, 11)), confidence=[0.9, 0.8])
+    assert match_instances(objects(spans((0, 10))), four_fifths, rule="containment").over_segmented.tolist() == [False]
+
+
 def test_a_whole_with_fragments_nested_in_it_is_found(objects, draw):
     gt = objects(draw("xxxxxxxx", letters="x"))
     pred = objects(np.concatenate([gt.masks, draw("aaaabbbb", letters="ab")]), confidence=[0.5, 0.9, 0.8])

@@ -77,6 +77,16 @@ def test_the_less_confident_of_two_is_the_duplicate():
     assert errors.kinds.tolist() == ["duplicate", "match"]
 
 
+def test_half_an_iou_with_a_taken_object_is_a_localization_error():
+    assert image_of([[0.8], [0.5]], [0], [0, 0], [0.9, 0.6]).errors.kinds.tolist() == ["match", "localization"]
+
+
+def test_a_class_of_misses_alone_drops_out_once_they_are_fixed():
+    table = tide_table([image_of([[0.9, 0.0]], [0, 1], [0], [0.9])])
+    assert table["base"]["ap"] == pytest.approx(0.5)
+    assert table["miss"]["ap_regained"] == pytest.approx(0.5)
+
+
 def test_without_ground_truth_everything_is_background():
     image = image_of(np.zeros((2, 0)), [], [0, 1], [0.9, 0.8])
     assert image.errors.kinds.tolist() == ["background", "background"]
