@@ -84,21 +84,20 @@ class Page:
         )
         os.close(to_read)
         os.close(to_write)
-        self._number, self._buffer, self._session, self._loaded = 0, b"", None, False
+        self._number, self._buffer, self._session, self._loaded = 0, b"", None, set()
         self.problems, self.requests = [], []
         target = self._call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Network", "Log"):
             self._call(f"{domain}.enable")
+        self._call("Page.setLifecycleEventsEnabled", enabled=True)
 
     def open(self, path: Path, *, width=1440, height=900, scheme="light"):
         self._call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         self._call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-        self._call("Page.navigate", url="about:blank")
-        self._loaded = False
         self.problems, self.requests = [], []
-        self._call("Page.navigate", url=path.resolve().as_uri())
-        while not self._loaded:
+        loader = self._call("Page.navigate", url=path.resolve().as_uri())["loaderId"]
+        while loader not in self._loaded:
             self._receive()
         self.settle()
 
@@ -177,8 +176,8 @@ class Page:
         message = json.loads(text)
         facts = message.get("params", {})
         match message.get("method"):
-            case "Page.loadEventFired":
-                self._loaded = True
+            case "Page.lifecycleEvent" if facts["name"] == "load":
+                self._loaded.add(facts["loaderId"])
             case "Runtime.consoleAPICalled":
                 self.problems.append(str([argument.get("value") for argument in facts["args"]]))
             case "Runtime.exceptionThrown":
