@@ -38,7 +38,7 @@ def percent(value: float) -> str:
 def _precision(results: Mapping[str, Any]) -> "Table":
     from rich.markup import escape
 
-    title = f"Average precision and panoptic quality, percent ({results['n_images']} images)"
+    title = f"Precision and quality, percent, {results['n_images']} images"
     table = _table(title, ["class", "AP", "AP50", "AP75", "box AP", "box AP50", "PQ", "SQ", "RQ"])
     for name in [None, *results["segm"]["per_class"]]:
         masks, boxes, panoptic = (
