@@ -15,7 +15,7 @@ from latent_space.settings import Settings, load_settings
 
 COCO_ANCHORS = ((10, 13, 16, 30, 33, 23), (30, 61, 62, 45, 59, 119), (116, 90, 156, 198, 373, 326))
 _PATHS = ("data", "model", "annotations", "images", "unlabeled")
-_UNIT_INTERVAL = ("confidence", "nms_iou", "tolerance", "confusion_iou", "small_area")
+_UNIT_INTERVAL = ("confidence", "nms_iou", "confusion_iou", "small_area")
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,10 @@ class SegmentationConfig:
         if self.head not in get_args(HeadKind):
             raise ValueError(f"segmentation.head must be one of {', '.join(get_args(HeadKind))}; got {self.head!r}.")
         for name in _UNIT_INTERVAL:
-            value = getattr(self, name)
-            if value is not None and not 0 <= value <= 1:
-                raise ValueError(f"segmentation.{name} must lie in [0, 1]; got {value!r}.")
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"segmentation.{name} must lie in [0, 1]; got {getattr(self, name)!r}.")
+        if self.tolerance is not None and not 0.5 < self.tolerance <= 1:
+            raise ValueError(f"segmentation.tolerance must lie in (0.5, 1]; got {self.tolerance!r}.")
         if len(self.anchors) != len(self.strides) or any(len(row) % 2 for row in self.anchors):
             raise ValueError("segmentation.anchors must have one row of width, height pairs per stride.")
         if self.image_size < 32 or self.image_size % max(self.strides):

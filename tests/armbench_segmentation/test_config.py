@@ -29,6 +29,7 @@ def test_paths_start_at_the_settings_folder():
     [
         ({"confidense": 0.3}, r"unknown key segmentation\.confidense"),
         ({"confidence": 1.3}, r"segmentation\.confidence must lie in \[0, 1\]; got 1\.3"),
+        ({"tolerance": 0.5}, r"segmentation\.tolerance must lie in \(0\.5, 1\]; got 0\.5"),
         ({"resize": "crop"}, r"segmentation\.resize must be 'stretch' or 'letterbox'; got 'crop'"),
         ({"segmentation_rule": "x"}, r"must be 'hoover' or 'containment'; got 'x'"),
         ({"head": "detr"}, r"segmentation\.head must be one of yolov5, yolov8, end_to_end; got 'detr'"),
