@@ -133,7 +133,7 @@ class Evaluator:
         try:
             return per_sample(call, result, len(batch))
         except HandlerError:
-            self._run_alone(call, f"does not return one value per sample of a batch of {len(batch)}")
+            self._run_alone(call, "does not return one value per sample of its batch")
             return None
 
     def _on_one(self, call: Call, batch: Batch, row: int) -> Values | HandlerError:

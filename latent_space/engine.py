@@ -14,6 +14,7 @@ from pathlib import Path
 
 from latent_space.chunks import Plan
 from latent_space.entry import find_entry
+from latent_space.failures import IntegrationError
 from latent_space.population import Population
 from latent_space.run import WORK_FOLDER, Run
 from latent_space.run_folder import RUN_FILE
@@ -88,7 +89,11 @@ def explore(
     plan = Plan(str(entry.root), entry.file, _file(model), latent, batch_size, seed, visualizers)
     run = Run(entry, plan, _run_folder(out), None if data is None else Path(data).expanduser().absolute(), limit)
     with run.open() as first:
-        finished = run.prepare(first, resume=resume)
+        try:
+            finished = run.prepare(first, resume=resume)
+        except (IntegrationError, ValueError):
+            run.discard()
+            raise
         if finished is not None:
             return finished
         run.run_chunks(first, jobs or min(_MOST_JOBS, os.cpu_count() or 1))

@@ -64,6 +64,16 @@ class Run:
         environment = {name: value for name, value in variables.items() if value is not None}
         return Worker(self.plan, self.work / "logs" / f"worker-{number}.log", environment)
 
+    def discard(self) -> None:
+        """Leave no trace of a run that could not start, but for what its worker printed."""
+        logs = self.work / "logs"
+        for log in logs.iterdir():
+            if log.stat().st_size == 0:
+                log.unlink()
+        for folder in (logs, self.work, self.out):
+            if not any(folder.iterdir()):
+                folder.rmdir()
+
     def prepare(self, first: Worker, *, resume: bool) -> Population | None:
         """Learn what there is to run; returns the finished run where it is to be resumed and complete already."""
         start = time.perf_counter()

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 LEAP_YAML = "entryFile: {entry}\ninclude: ['**']\n"
 
-VECTORS = '''
+VECTORS = """
 import numpy as np
 import onnxruntime
 from pathlib import Path
@@ -84,7 +84,7 @@ def integration_test(sample_id, response):
     loss(label, scores)
     curve(vector)
 {wired}
-'''
+"""
 
 
 def perceptron(batch="batch", seed=0):

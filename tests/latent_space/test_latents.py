@@ -1,6 +1,7 @@
 """The latent tensor is right by its place in the graph: what feeds it, what it feeds, its grid. Never by its name."""
 
 import io
+import itertools
 import warnings
 
 import numpy as np
@@ -189,7 +190,7 @@ def test_a_unet_gives_its_bottom():
 
 def test_an_autoencoder_gives_its_waist():
     sizes = (30, 16, 4, 16, 30)
-    layers = [layer for a, b in zip(sizes, sizes[1:], strict=False) for layer in (nn.Linear(a, b), nn.ReLU())][:-1]
+    layers = [layer for a, b in itertools.pairwise(sizes) for layer in (nn.Linear(a, b), nn.ReLU())][:-1]
     _, latent, graph = opened(to_onnx(nn.Sequential(nn.Flatten(), *layers), WINDOW), WINDOW)
     assert latent.shape == (1, 4)
     assert operations_above(graph, latent.name).count("Gemm") == 2
@@ -259,7 +260,7 @@ def test_a_tensor_without_batch_is_refused():
     content = to_onnx(nn.Sequential(nn.Flatten(0), nn.Unflatten(0, (-1, 30)), nn.Linear(30, 2)), WINDOW)
     flat = next(name for name in DataGraph(OnnxModel(content)._proto()).depth if name != "input")
     with pytest.raises(ValueError, match="latent must be a float tensor with the batch as first axis"):
-        named_latent(OnnxModel(content)._proto(), flat, lambda names: {name: (30,) for name in names})
+        named_latent(OnnxModel(content)._proto(), flat, lambda names: dict.fromkeys(names, (30,)))
 
 
 def test_a_model_whose_output_ignores_its_input_is_refused():
