@@ -87,7 +87,7 @@ function rankMark(column, value) {
 
 function pictures(population, i) {
   const views = [];
-  if (hasPicture(population, i)) views.push(["picture", () => largePicture(population, i)]);
+  if (hasPicture(population, i)) views.push([population.thumbnails.name.replaceAll("_", " "), () => largePicture(population, i)]);
   for (const [name, urls] of Object.entries(population.visualizers)) {
     if (urls[i]) views.push([name.replaceAll("_", " "), () => make("img", { src: urls[i], alt: `${name} of ${population.ids[i]}` })]);
   }

@@ -45,7 +45,9 @@ def make_run(tmp_path):
             for folder in ("thumbnails", "visualizers/gt boxes"):
                 (tmp_path / folder).mkdir(parents=True, exist_ok=True)
                 for i in range(n):
-                    Image.new("RGB", (40, 30), (255, i % 256, 0)).save(tmp_path / folder / f"s%20{i}.jpg")
+                    Image.new("RGB", (40, 30), (255, i % 256, 0 if folder == "thumbnails" else 200)).save(
+                        tmp_path / folder / f"s%20{i}.jpg"
+                    )
         run = {
             "task": "totes",
             "model_sha256": "0123456789abcdef",

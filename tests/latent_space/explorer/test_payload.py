@@ -144,6 +144,14 @@ def test_too_many_thumbnails_become_sheets_of_the_largest_tile_that_fits(make_ru
     assert blue < 40
 
 
+def test_the_visualizer_that_gave_the_thumbnail_is_not_carried_twice(make_run):
+    population, run = make_run(3)
+    (run / "visualizers/image").symlink_to(run / "thumbnails")
+    content = page_content(population, run)
+    assert content["thumbnails"]["name"] == "image"
+    assert list(content["visualizers"]) == ["gt boxes"]
+
+
 def test_visualizers_are_found_by_the_thumbnails_name(make_run, monkeypatch):
     population, run = make_run(3)
     (run / "visualizers/gt boxes/s%201.jpg").unlink()
