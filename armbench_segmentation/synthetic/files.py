@@ -42,7 +42,6 @@ CATEGORIES = ("Object", "Tote")
 JPEG_QUALITY = 92
 MIN_VISIBLE = 0.1
 MIN_AREA = 1e-3
-WASH = 0.72  # how strongly colours run into one another inside the failure slice
 _MARKER = ".drawing"
 _OUR_IMAGE = re.compile(r"(train|val|test)_\d{5,}\.jpg")
 
@@ -164,7 +163,7 @@ def _is_ours(out: Path) -> bool:
 def _draw(plan: Planned, image_size: int, seed: int) -> tuple[Drawing, int, dict[str, float]]:
     """Return the picture, its JPEG quality, and what makes it differ from the picture it varies."""
     original = plan.source or plan
-    scene = plan_scene(original.conditions, original.generator(seed), wash=WASH if original.in_slice else 0.0)
+    scene = plan_scene(original.conditions, original.generator(seed), wash=original.wash)
     drawing = draw_scene(scene, image_size)
     if not plan.source:
         return drawing, JPEG_QUALITY, {}

@@ -84,3 +84,9 @@ class TestConditionsAreTrueInPixels:
             for item in scene.items:
                 assert (np.abs(item.corners()) <= np.array(scene.half) * 1.001).all()
                 assert 0 <= item.z <= item.z + item.thickness <= 1.051
+
+    def test_wash_brings_colours_together_but_moves_no_mask(self):
+        plain, washed = (draw_scene(scene_of(8, clutter="normal", wash=wash), SIDE) for wash in (0.0, 0.7))
+        assert np.array_equal(plain.owner, washed.owner)
+        objects = plain.owner >= FIRST_ITEM
+        assert washed.rgb[objects].std(axis=0).sum() < 0.75 * plain.rgb[objects].std(axis=0).sum()

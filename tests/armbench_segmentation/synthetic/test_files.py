@@ -10,7 +10,7 @@ from pycocotools.coco import COCO
 
 from armbench_segmentation.synthetic import write_totes
 from armbench_segmentation.synthetic.drawing import FIRST_ITEM, draw_scene
-from armbench_segmentation.synthetic.files import MIN_AREA, MIN_VISIBLE, WASH
+from armbench_segmentation.synthetic.files import MIN_AREA, MIN_VISIBLE
 from armbench_segmentation.synthetic.planning import plan_pictures
 from armbench_segmentation.synthetic.scenes import CONDITION_VALUES, plan_scene
 from armbench_segmentation.synthetic.totes import TOTE
@@ -115,7 +115,7 @@ class TestMasks:
         plans = [p for p in plan_pictures({"train": 60, "val": 20, "test": 0}, 3) if p.split == "val" and not p.source]
         for plan in plans[:8]:
             image = next(i for i in coco.dataset["images"] if i["file_name"] == plan.file_name)
-            scene = plan_scene(plan.conditions, plan.generator(3), wash=WASH if plan.in_slice else 0.0)
+            scene = plan_scene(plan.conditions, plan.generator(3), wash=plan.wash)
             drawing = draw_scene(scene, SIDE)
             drawn = [coco.annToMask(a) > 0 for a in coco.loadAnns(coco.getAnnIds(image["id"]))]
             shown = [drawing.owner == TOTE]

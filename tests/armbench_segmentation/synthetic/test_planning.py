@@ -52,3 +52,8 @@ class TestPlan:
         plans = plan_pictures({"train": 10 * BLOCK, "val": 0, "test": 0}, 9)
         sliced = np.array([p.in_slice for p in plans]).reshape(10, BLOCK)
         assert (sliced.sum(axis=1) == 1).all()
+
+    def test_only_slice_pictures_are_made_hard(self):
+        for seed in range(len(SLICES)):
+            for plan in plan_pictures({"train": 40, "val": 0, "test": 0}, seed):
+                assert (plan.wash > 0) is plan.in_slice
