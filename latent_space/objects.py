@@ -111,7 +111,7 @@ def _instance_metrics(integration: Integration, batch: Batch, row: int) -> dict[
         if batch.split == "unlabeled" and call.reads_gt:
             continue
         with calling(call.title):
-            result = call.function(**batch.arguments_of_one(call, row, as_stored=True))
+            result = call.function(**batch.arguments_of_one(call, row, stored=True))
         _add_instance_metric(found, call, result)
     return found
 

@@ -189,7 +189,7 @@ class ChunkRun:
         for call in self.wiring.of("latent space"):
             if not is_skipped(call, self.split):
                 with calling(call.title):
-                    array = np.asarray(call.function(**self.batch.arguments_of_one(call, row, as_stored=True)))
+                    array = np.asarray(call.function(**self.batch.arguments_of_one(call, row, stored=True)))
                 if array.ndim < 2 or len(array) != 1:
                     raise HandlerError(call.title, f"must return (batch, d) for a batch of 1; got {array.shape}")
                 work.vectors[call.registered] = to_vector(call.handler, array[0], seed, has_batch_axis=True)
@@ -237,7 +237,7 @@ class ChunkRun:
         if work.chain is not None:
             return call_on_chain(call, work.sample, work.chain)
         with calling(call.title):
-            return call.function(**self.batch.arguments_of_one(call, row, as_stored=False))
+            return call.function(**self.batch.arguments_of_one(call, row, stored=False))
 
     def _collect(self, work: _Work) -> None:
         label = self.session.label(self.split, work.sample.sample_id)
