@@ -1,7 +1,7 @@
 """`armscope segmentation`: make, train on and evaluate totes."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -24,6 +24,59 @@ def synth(
 
     report = write_totes(out, train=train, val=val, unlabeled=unlabeled, image_size=image_size, seed=seed)
     typer.echo(report)
+
+
+@app.command()
+def train(
+    out: Annotated[Path, typer.Option(help="Folder for model.onnx, best.pth, last.pth, training.json.")],
+    data: Annotated[Path | None, typer.Option(help="Folder with train.json, val.json and images/.")] = None,
+    annotations: Annotated[Path | None, typer.Option(help="One COCO file instead of --data; 30 % validate.")] = None,
+    images: Annotated[Path | None, typer.Option(help="Folder of its images; default images/ beside it.")] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 10,
+    image_size: Annotated[int, typer.Option(help="Side of the input in pixels, a multiple of 32.")] = 128,
+    width: Annotated[Literal["n", "s"], typer.Option(help="1.9 or 7.4 million parameters.")] = "n",
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Images per step.", show_default="2 to 16, as the images are many")
+    ] = None,
+    learning_rate: Annotated[float, typer.Option(help="At the peak of the schedule.")] = 4e-3,
+    patience: Annotated[int, typer.Option(min=1, help="Stop after so many epochs without a better validation.")] = 50,
+    anchors: Annotated[
+        Literal["coco", "fitted"], typer.Option(help="COCO's anchors, or fitted to the training objects.")
+    ] = "coco",
+    resize: Annotated[ResizeMode, typer.Option(help="How images become square.")] = "stretch",
+    exporter: Annotated[Literal["dynamo", "legacy"], typer.Option(help="Which of torch's ONNX exporters.")] = "dynamo",
+    threads: Annotated[int, typer.Option(min=1, help="Of torch.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of weights, order, variations and the split.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue from OUT/last.pth.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Train a YOLOv5-seg network on annotated images and export it to ONNX."""
+    from armbench_segmentation.training import train_segmentation
+
+    try:
+        report = train_segmentation(
+            data,
+            out,
+            annotations=annotations,
+            images=images,
+            resume=resume,
+            epochs=epochs,
+            image_size=image_size,
+            width=width,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            patience=patience,
+            anchors=anchors,
+            resize=resize,
+            exporter=exporter,
+            threads=threads,
+            seed=seed,
+        )
+    except KeyboardInterrupt:
+        advice = " The same command with --resume continues." if (out / "last.pth").is_file() else ""
+        typer.echo(f"armscope: Interrupted.{advice}", err=True)
+        raise typer.Exit(130) from None
+    typer.echo(report.to_json() if as_json else report)
 
 
 @app.command()
