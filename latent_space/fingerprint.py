@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 _SUFFIXES = (".py", ".yaml", ".yml")
-_IGNORED = {"tests", "benchmarks", "docs", "__pycache__", "node_modules", "site-packages"}
+_IGNORED = {"tests", "benchmarks", "docs", "runs", "__pycache__", "node_modules", "site-packages"}
 
 
 def files_fingerprint(root: Path, leave_out: Sequence[Path] = ()) -> str:

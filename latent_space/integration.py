@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from latent_space.entry import Entry
 from latent_space.failures import IntegrationError, describe
 from latent_space.model import Model, OnnxModel, open_model
@@ -56,7 +58,8 @@ class Integration:
         """Ids of a split's samples in the integration's order, those of element instances left out."""
         response = self.responses[split]
         instances = response.instance_to_sample_ids_mappings or {}
-        return [sample_id for sample_id in response.flat_sample_ids if sample_id not in instances]
+        ids = [sample_id for sample_id in response.flat_sample_ids if sample_id not in instances]
+        return [sample_id.item() if isinstance(sample_id, np.generic) else sample_id for sample_id in ids]
 
     def instance_count(self, split: str, sample_id: SampleId) -> int:
         """Count the element instances that code-loader found in a sample."""

@@ -84,7 +84,7 @@ class OnnxModel:
     def __post_init__(self) -> None:
         if isinstance(self.source, Path) and not self.source.is_file():
             raise FileNotFoundError(f"model must be an ONNX file; got {self.source}, which does not exist.")
-        self.sha256 = _sha256(self.source)
+        self.sha256 = self._digest()
         self._session = self._open([])
         inputs = self._session.get_inputs()
         self.input_names = [value.name for value in inputs]
@@ -146,6 +146,20 @@ class OnnxModel:
                     lead = 1 if len(result) == self.batch_size else len(result)
                     shapes[name] = (lead, *result.shape[1:])
         return shapes
+
+    def _digest(self) -> str:
+        """Hash the file, and those in which it keeps its weights."""
+        if isinstance(self.source, bytes):
+            return hashlib.sha256(self.source).hexdigest()
+        with self.source.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256")
+        entries = [entry for tensor in self._proto().graph.initializer for entry in tensor.external_data]
+        for name in sorted({entry.value for entry in entries if entry.key == "location"}):
+            path = self.source.resolve().parent / name
+            if path.is_file():
+                with path.open("rb") as file:
+                    digest.update(hashlib.file_digest(file, "sha256").digest())
+        return digest.hexdigest()
 
     def _proto(self) -> Any:
         import onnx.inliner
@@ -257,13 +271,6 @@ def open_model(loaded: Any) -> Model:
             return OnnxModel(bytes(content))
         raise ValueError("The integration's onnxruntime session does not tell its file: give it with --model.")
     return KerasModel(loaded)
-
-
-def _sha256(source: Path | bytes) -> str:
-    if isinstance(source, bytes):
-        return hashlib.sha256(source).hexdigest()
-    with source.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _first_line(error: BaseException) -> str:

@@ -34,6 +34,15 @@ WORK_FOLDER = ".work"
 _SAMPLES_PER_CHUNK = 64
 _ALL_FAILING = 8
 _MOST_PICTURES = 20_000
+_MADE_FROM = (
+    "model_sha256",
+    "integration_fingerprint",
+    "engine_fingerprint",
+    "data_fingerprint",
+    "versions",
+    "settings",
+    "latent",
+)
 _OF_LATER_STAGES = ("insights.json", "labelling.csv", "pruning.csv", "curves.json", REPORT_FILE)
 _LIBRARIES = ("code-loader", "onnxruntime", "numpy", "opencv-python-headless", "faiss-cpu", "umap-learn", "openTSNE")
 
@@ -88,14 +97,14 @@ class Run:
             "data": str(self.data) if self.data else None,
             **description,
             "integration_fingerprint": files_fingerprint(self.entry.root, leave_out),
+            "engine_fingerprint": files_fingerprint(Path(__file__).parent),
             "data_fingerprint": data_fingerprint(self.data, first_samples),
             "versions": _versions(),
             "seed": self.plan.seed,
             "settings": {**asdict(self.plan), "limit": self.limit, "pictures": pictures},
             "created": _now(),
         }
-        made_from = ("model_sha256", "integration_fingerprint", "data_fingerprint", "versions", "settings", "latent")
-        settings = {key: self.facts[key] for key in made_from}
+        settings = {key: self.facts[key] for key in _MADE_FROM}
         complete = settings_fingerprint(settings)
         chunks = settings_fingerprint(settings | {"settings": {**settings["settings"], "limit": None}})
         self.facts["fingerprint"] = complete

@@ -1,6 +1,7 @@
 """One integration opened in one process: its samples, its model, and where its latent vectors come from."""
 
 import hashlib
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,10 @@ class Session:
         self.integration: Integration = load_integration(Entry(Path(plan.root), plan.file))
         self.ids = {split: self.integration.sample_ids(split) for split in self.integration.responses}
         self._qualified = clashing_ids(self.ids)
+        for split, ids in self.ids.items():
+            if len(set(ids)) < len(ids):
+                twice = next(sample_id for sample_id, count in Counter(ids).items() if count > 1)
+                raise IntegrationError(f"preprocess gives the sample id {twice!r} of {split} more than once.")
         self.model: Model = self.integration.open_model(Path(plan.model) if plan.model else None)
         self.is_chain = self.integration.setup.autoregressive_step is not None
         self.has_objects = has_objects(self.integration)
@@ -64,6 +69,7 @@ class Session:
             "model": self.model.name,
             "model_sha256": self.model.sha256,
             "latent": latent,
+            "feature_map": asdict(self.model.latent) if self.model.latent and self.has_objects else None,
             "batch_size": self.batch_size,
             "inputs": list(wiring.model_inputs),
             "metrics": {call.name: _direction(call) for call in wiring.of("metric", "instance metric")},

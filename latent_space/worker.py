@@ -17,6 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
+import cv2
+
 from latent_space.chunks import Plan, Task
 from latent_space.failures import HandlerError, IntegrationError
 from latent_space.stages import open_session, run_chunk
@@ -24,6 +26,7 @@ from latent_space.stages import open_session, run_chunk
 
 def main() -> None:
     """Serve requests until the input ends."""
+    cv2.setNumThreads(1)  # as every numeric library here: parallel work is whole processes
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     plan: Plan | None = None

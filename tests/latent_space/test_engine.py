@@ -98,6 +98,7 @@ def test_jobs_chunks_and_batches_do_not_change_the_bytes(write_integration, tmp_
         )
 
 
+@pytest.mark.slow
 def test_a_limit_holds_for_each_split(write_integration, tmp_path):
     population = run(write_integration(), tmp_path / "run", limit=4)
     assert population.samples["split"].value_counts().to_dict() == {"training": 4, "validation": 4, "unlabeled": 4}
@@ -111,10 +112,12 @@ def test_a_fixed_batch_is_filled_up(write_integration, tmp_path):
     assert fixed.run["batch_size"] == 8
 
 
+@pytest.mark.slow
 def test_a_fixed_batch_of_one_works(write_integration, tmp_path):
     assert len(run(write_integration(batch=1), tmp_path / "run")) == 24
 
 
+@pytest.mark.slow
 def test_a_model_can_be_given_and_the_integration_needs_none(write_integration, tmp_path):
     folder = write_integration()
     model = tmp_path / "other.onnx"
@@ -123,6 +126,7 @@ def test_a_model_can_be_given_and_the_integration_needs_none(write_integration, 
     assert population.run["model"] == str(model)
 
 
+@pytest.mark.slow
 def test_data_and_model_reach_the_integration_in_its_environment(write_integration, tmp_path):
     extra = """
     import os
@@ -139,6 +143,7 @@ def test_data_and_model_reach_the_integration_in_its_environment(write_integrati
     assert set(samples["meta_seen_TL_DISABLE_ANALYTICS"]) == {"1"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("entry", ["binder.py", "code/deep/start.py"])
 def test_entry_files_of_any_name_and_place(entry, write_integration, tmp_path):
     folder = write_integration(entry=entry)
@@ -167,6 +172,7 @@ def test_packages_named_like_ours_are_theirs(write_integration, tmp_path):
     assert set(samples["meta_whose"]) == {" ".join(["theirs"] * 6)}
 
 
+@pytest.mark.slow
 def test_a_relative_folder_and_a_working_directory_with_a_package_like_ours(write_integration, tmp_path, monkeypatch):
     folder = write_integration()
     (folder / "latent_space").mkdir()
@@ -176,6 +182,7 @@ def test_a_relative_folder_and_a_working_directory_with_a_package_like_ours(writ
     assert (tmp_path / "run" / "samples.parquet").is_file()
 
 
+@pytest.mark.slow
 def test_what_an_integration_prints_does_not_disturb(write_integration, tmp_path, capfd):
     extra = """
     import sys
@@ -193,6 +200,7 @@ def test_what_an_integration_prints_does_not_disturb(write_integration, tmp_path
     assert "hello" not in captured.out + captured.err
 
 
+@pytest.mark.slow
 def test_ids_that_splits_share_are_told_apart(write_integration, tmp_path):
     change = {
         'sample_ids=[f"{state}-{k}" for k in range(n)], data': "length=n, data",
@@ -203,6 +211,15 @@ def test_ids_that_splits_share_are_told_apart(write_integration, tmp_path):
     assert samples["sample_id"].tolist()[:3] == ["training/0", "training/1", "validation/0"]
     assert samples["meta_facts_name"].tolist()[:3] == ["0", "1", "0"]
     assert samples["thumbnail"].is_unique
+
+
+@pytest.mark.slow
+def test_an_id_that_is_given_twice_is_refused(write_integration, tmp_path):
+    change = {'f"{state}-{k}" for k in range(n)': 'f"{state}-{k % 4}" for k in range(n)'}
+    with pytest.raises(
+        IntegrationError, match="preprocess gives the sample id 'training-0' of training more than once"
+    ):
+        run(write_integration(change=change), tmp_path / "run")
 
 
 def test_a_sample_that_fails_is_set_aside_and_counted(write_integration, tmp_path):
@@ -223,6 +240,7 @@ def test_a_sample_that_fails_is_set_aside_and_counted(write_integration, tmp_pat
     assert len(population.latents) == len(population.samples) == 23
 
 
+@pytest.mark.slow
 def test_the_sample_that_breaks_a_batch_is_found(write_integration, tmp_path):
     extra = """
     @tensorleap_custom_metric("picky", direction=MetricDirection.Upward)
@@ -237,6 +255,7 @@ def test_the_sample_that_breaks_a_batch_is_found(write_integration, tmp_path):
     assert "metric 'picky'" in population.run["failed"][0]["function"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -273,6 +292,7 @@ def test_what_stops_a_run_is_one_line_that_names_the_function_and_the_sample(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_model_with_other_inputs_is_refused(write_integration, tmp_path):
     from onnx import TensorProto, helper, save
 
@@ -286,6 +306,7 @@ def test_a_model_with_other_inputs_is_refused(write_integration, tmp_path):
         run(folder, tmp_path / "run", model=tmp_path / "two.onnx")
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_is_told(write_integration, tmp_path):
     extra = """
     import os
@@ -302,6 +323,7 @@ def test_a_worker_that_dies_is_told(write_integration, tmp_path):
         run(write_integration(extra), tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_two_metrics_with_one_column_are_refused(write_integration, tmp_path):
     extra = """
     @tensorleap_custom_metric("more", direction=MetricDirection.Upward)
@@ -312,12 +334,14 @@ def test_two_metrics_with_one_column_are_refused(write_integration, tmp_path):
         run(write_integration(extra, "more(label, scores)"), tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_a_handler_wired_twice_gives_two_columns(write_integration, tmp_path):
     population = run(write_integration("", "error(vector, vector)\nerror(label, scores)"), tmp_path / "run", limit=2)
     assert {"metric_error", "metric_error_1", "metric_error_2"} <= set(population.samples.columns)
     assert (population.samples["metric_error_1"] == 0).all(), "needs no ground truth: unlabelled samples have it too"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "value", ["float(np.mean(scores))", "np.mean(scores)", "[np.float64(1.0)]", "np.ones((1, 1))[0]"]
 )
@@ -355,6 +379,7 @@ def test_a_batch_never_mixes_splits_and_has_float16(write_integration, tmp_path)
     assert samples["metric_size"].tolist() == [5.0] * 10 + [3.0] * 3 + [5.0] * 5 + [1.0] + [5.0] * 5
 
 
+@pytest.mark.slow
 def test_a_handler_that_writes_into_its_arguments_spoils_nothing(write_integration, tmp_path):
     extra = """
     @tensorleap_custom_metric("vandal", direction=MetricDirection.Upward)
@@ -370,6 +395,7 @@ def test_a_handler_that_writes_into_its_arguments_spoils_nothing(write_integrati
     pd.testing.assert_frame_equal(spoiled.samples.drop(columns="metric_vandal"), plain.samples)
 
 
+@pytest.mark.slow
 def test_undefined_values_are_nan(write_integration, tmp_path):
     extra = """
     @tensorleap_metadata("gaps", DatasetMetadataType.float)
@@ -388,6 +414,7 @@ def test_undefined_values_are_nan(write_integration, tmp_path):
     np.testing.assert_array_equal(samples["metric_sparse"].to_numpy()[:2], [1.5, np.nan])
 
 
+@pytest.mark.slow
 def test_confusion_elements_have_their_own_table(write_integration, tmp_path):
     extra = """
     from code_loader.contract.datasetclasses import ConfusionMatrixElement
@@ -461,6 +488,7 @@ class TestResume:
         resumed = run(folder, out, resume=True)
         assert set(resumed.samples["meta_slow"]) == {2.0}
 
+    @pytest.mark.slow
     def test_a_complete_run_is_returned_as_it_is(self, write_integration, tmp_path):
         folder, out = write_integration(), tmp_path / "run"
         first = run(folder, out, limit=3)
@@ -470,6 +498,7 @@ class TestResume:
         pd.testing.assert_frame_equal(first.samples, second.samples)
         assert len(run(folder, out, limit=2, resume=True)) == 6
 
+    @pytest.mark.slow
     def test_changed_data_are_noticed(self, write_integration, tmp_path):
         folder, out, data = write_integration(), tmp_path / "run", tmp_path / "data"
         data.mkdir()
@@ -481,6 +510,7 @@ class TestResume:
         assert (out / "samples.parquet").stat().st_mtime_ns > stamp
 
 
+@pytest.mark.slow
 def test_a_run_replaces_the_files_of_an_earlier_one(write_integration, tmp_path):
     folder, out = write_integration(), tmp_path / "run"
     run(folder, out)
@@ -515,6 +545,7 @@ def test_a_folder_with_other_files_is_not_written_to(write_integration, tmp_path
         run(folder, folder / "model.onnx")
 
 
+@pytest.mark.slow
 def test_maps_and_report_are_made(write_integration, tmp_path):
     population = explore(write_integration(), out=tmp_path / "run", jobs=1)
     assert {"umap_x", "umap_y", "tsne_x", "tsne_y"} <= set(population.samples.columns)
@@ -522,6 +553,7 @@ def test_maps_and_report_are_made(write_integration, tmp_path):
     assert population.run["seconds"]["maps"] > 0
 
 
+@pytest.mark.slow
 def test_a_latent_can_be_named(write_integration, tmp_path):
     folder = write_integration()
     assert run(folder, tmp_path / "run", latent="logits").latents.shape == (24, 3)

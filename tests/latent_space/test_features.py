@@ -1,5 +1,7 @@
 """What code-loader offers beyond a plain binder: each thing runs, or is left out with one line that names it."""
 
+import sys
+
 import numpy as np
 import onnx
 import pandas as pd
@@ -500,6 +502,30 @@ def test_describe_instances_gives_rows_and_pools_the_feature_map(tmp_path):
     np.testing.assert_allclose(population.instance_latents[1], population.latents[0], rtol=1e-6)
     assert pd.isna(table["confidence"][1])
     assert list(table["box_rel"][1]) == [0, 0, 1, 1]
+
+
+def test_memory_is_bounded_by_the_batch(tmp_path):
+    """400 samples of 4 MB each: a worker that kept them would hold 1.6 GB."""
+    if sys.platform != "linux":
+        pytest.skip("the unit of ru_maxrss is Linux's")
+    more = """
+@tensorleap_metadata("memory")
+def memory(sample_id, response):
+    import resource
+    return {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+"""
+    folder = write_images(tmp_path / "images", more)
+    code = (folder / "leap.py").read_text()
+    code = code.replace("range(3)]", "range(400 if state == 'training' else 1)]")
+    code = code.replace("random((1, 8, 8), np.float32)", "random((1, 1024, 1024), np.float32)")
+    (folder / "leap.py").write_text(code)
+    model = onnx.load(folder / "model.onnx")
+    for axis in (2, 3):
+        model.graph.input[0].type.tensor_type.shape.dim[axis].dim_value = 1024
+    onnx.save(model, folder / "model.onnx")
+    peaks = run(folder, tmp_path / "run", batch_size=8).samples["meta_memory_peak_mb"].to_numpy()
+    assert peaks[390] - peaks[100] < 100
+    assert peaks[390] < 800
 
 
 def test_thumbnails_come_from_an_input_where_no_visualizer_draws(tmp_path):
