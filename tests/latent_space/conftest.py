@@ -128,3 +128,14 @@ def write_integration(tmp_path):
         return Path(folder)
 
     return write
+
+
+@pytest.fixture
+def run():
+    """Run an integration in one worker process, without maps."""
+    from latent_space.engine import explore
+
+    def run(folder, out, **options):
+        return explore(folder, out=out, **{"maps": False, "jobs": 1, **options})
+
+    return run
