@@ -19,6 +19,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from armbench_segmentation.precision import to_float32
+
 HeadKind = Literal["yolov5", "yolov8", "end_to_end"]
 Floats = NDArray[np.float32]
 PROTOTYPE_STRIDE = 4
@@ -81,7 +83,7 @@ def split_outputs(outputs: Sequence[NDArray[Any]]) -> tuple[Floats, Floats]:
     """
     _two_shapes(_shapes(outputs))
     predictions, prototypes = (next(o for o in outputs if o.ndim == rank) for rank in (3, 4))
-    return np.asarray(predictions, np.float32), np.asarray(prototypes, np.float32)
+    return to_float32(predictions), to_float32(prototypes)
 
 
 def check_prototypes(shape: tuple[int, ...], input_size: tuple[int, int]) -> None:

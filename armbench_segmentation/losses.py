@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from armbench_segmentation.anchor_free_loss import anchor_free_losses
 from armbench_segmentation.anchor_loss import AnchorGrid, anchor_losses
 from armbench_segmentation.heads import Floats, check_prototypes, head_kind, split_outputs
+from armbench_segmentation.precision import to_float32
 
 LOSSES = ("box", "objectness", "classification", "mask")
 
@@ -79,7 +80,7 @@ def segmentation_losses(
     predictions, prototypes = split_outputs(outputs)
     input_size = (image_size, image_size) if isinstance(image_size, int) else (int(image_size[0]), int(image_size[1]))
     check_prototypes(prototypes.shape, input_size)
-    boxes, masks = np.asarray(gt_boxes, np.float32), np.asarray(gt_masks, np.float32)
+    boxes, masks = to_float32(gt_boxes), to_float32(gt_masks)
     _check_truth(boxes, masks, prototypes, n_classes)
     grid = AnchorGrid.plan(input_size, anchors, strides, n_rows=predictions.shape[1]) if kind == "yolov5" else None
     losses = np.zeros((len(predictions), len(LOSSES)), np.float32)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from armbench_segmentation.instances import Instances
+from armbench_segmentation.precision import to_float32
 
 PADDING_CLASS = -1.0
 
@@ -60,10 +61,10 @@ def from_arrays(boxes: NDArray[np.floating], masks: NDArray[np.floating], *, inp
     >>> len(found), found.class_ids.tolist(), found.boxes_xyxy.round().tolist()
     (1, [1], [[26.0, 10.0, 38.0, 22.0]])
     """
-    rows = np.asarray(boxes, np.float32)
+    rows = to_float32(boxes)
     real = rows[:, 4] >= 0
     height, width = input_size
     cx, cy, w, h = rows[real, :4].T * np.array([[width], [height], [width], [height]], np.float32)
     corners = np.stack([cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2], 1)
-    n = int(real.sum())
-    return Instances(corners, np.ones(n, np.float32), rows[real, 4].round().astype(np.int64), masks[real] > 0.5)
+    class_ids = rows[real, 4].round().astype(np.int64)
+    return Instances(corners, np.ones(len(class_ids), np.float32), class_ids, to_float32(masks[real]) > 0.5)

@@ -42,7 +42,9 @@ def judge(scenes):
     found = panoptic_quality(
         *maps, things=set(range(N_CLASSES)), stuffs={BACKGROUND}, return_sq_and_rq=True, return_per_class=True
     )
-    return [dict(zip(("PQ", "SQ", "RQ"), row, strict=True)) for row in found.double().reshape(-1, 3)[:N_CLASSES].tolist()]
+    return [
+        dict(zip(("PQ", "SQ", "RQ"), row, strict=True)) for row in found.double().reshape(-1, 3)[:N_CLASSES].tolist()
+    ]
 
 
 def main():
