@@ -24,7 +24,7 @@ def demo(
     from armbench_segmentation.synthetic import write_totes
     from armbench_segmentation.training import train_segmentation
     from armscope.explore import print_run
-    from latent_space.engine import explore
+    from latent_space.engine.exploration import explore
 
     data, model_dir, run = out / "data", out / "model", out / "run"
     started = time.monotonic()

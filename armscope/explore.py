@@ -38,7 +38,7 @@ def explore(
     as_json: Annotated[bool, typer.Option("--json", help="Print what run.json holds instead of a table.")] = False,
 ) -> None:
     """Run an integration over every sample of every split: metrics, latent vectors, maps, and a page to look at."""
-    from latent_space.engine import explore as run
+    from latent_space.engine.exploration import explore as run
 
     folder = folder.expanduser().resolve()
     target = out if out is not None else Path("runs") / (folder.stem if folder.is_file() else folder.name)

@@ -85,8 +85,8 @@ def measure(model: str, image_size: int) -> None:
     """Run both in turn and print what they took."""
     import onnxruntime
 
-    from latent_space.chunks import Plan, Task
-    from latent_space.stages import open_session, run_chunk
+    from latent_space.engine.chunks import Plan, Task
+    from latent_space.engine.stages import open_session, run_chunk
 
     plan = Plan(str(HOUSE), "leap_binder.py", model, batch_size=BATCH, visualizers=False)
     session = open_session(plan)

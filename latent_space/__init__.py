@@ -11,7 +11,7 @@ _HOME = {
     "build_graph": "neighbors",
     "project": "projection",
     "map_quality": "projection",
-    "explore": "engine",
+    "explore": "engine.exploration",
 }
 __all__ = ["Population", "build_graph", "explore", "map_quality", "project"]
 

@@ -1,0 +1,224 @@
+"""Load a code-loader integration as the platform would: its entry file, graph, handlers, data and model.
+
+All of code-loader's state is global, so a process loads **one** integration, and the engine loads it in a fresh process
+that has imported nothing but `latent_space`: a foreign folder may hold packages named like any of ours. The folder goes
+to the front of `sys.path` and becomes the working directory, telemetry is off before code-loader is imported, and paths
+are absolute (code-loader recurses without end on ".").
+
+**Conventions**: splits are code-loader's states (training, validation, test, unlabeled, additional), in that order.
+Sample ids keep the type the integration gives them. Element instances are rows of their own sample, not samples.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from latent_space.engine.entry import Entry
+from latent_space.engine.failures import IntegrationError, describe
+from latent_space.engine.model import Model, OnnxModel, open_model
+from latent_space.engine.wiring import Wiring, left_out, read_wiring, registered_names
+
+SampleId = str | int
+
+
+@dataclass
+class Integration:
+    """A loaded integration. Make it with `load_integration`.
+
+    Attributes
+    ----------
+    entry : Entry
+    setup : code_loader DatasetIntegrationSetup
+        All registered handlers.
+    wiring : Wiring
+    responses : dict
+        Split -> PreprocessResponse.
+    namespace : mapping
+        Globals of the entry module.
+    loader : code_loader LeapLoader
+    warnings : list of str
+        One line for each thing the integration has and the engine leaves out.
+    """
+
+    entry: Entry
+    setup: Any
+    wiring: Wiring
+    responses: dict[str, Any]
+    namespace: Mapping[str, Any]
+    loader: Any
+    warnings: list[str] = field(default_factory=list)
+    _groups: dict[str, dict[SampleId, int]] = field(default_factory=dict)
+
+    def sample_ids(self, split: str) -> list[SampleId]:
+        """Ids of a split's samples in the integration's order, those of element instances left out."""
+        response = self.responses[split]
+        instances = response.instance_to_sample_ids_mappings or {}
+        ids = [sample_id for sample_id in response.flat_sample_ids if sample_id not in instances]
+        return [sample_id.item() if isinstance(sample_id, np.generic) else sample_id for sample_id in ids]
+
+    def instance_count(self, split: str, sample_id: SampleId) -> int:
+        """Count the element instances that code-loader found in a sample."""
+        mapping = self.responses[split].sample_ids_to_instance_mappings or {}
+        return len(mapping.get(sample_id, ()))
+
+    def group_numbers(self, split: str) -> dict[SampleId, int]:
+        """Map each sample of a grouped split to the number of its group."""
+        if split not in self._groups:
+            groups = self.responses[split].groups
+            self._groups[split] = {sample_id: number for number, group in enumerate(groups) for sample_id in group}
+        return self._groups[split]
+
+    def state(self, split: str) -> Any:
+        """code-loader's name of a split."""
+        from code_loader.contract.enums import DataStateEnum
+
+        return DataStateEnum[split]
+
+    @property
+    def describe_instances(self) -> Callable[..., list[dict[str, Any]]] | None:
+        """The integration's own door to instance rows, where it has one."""
+        function = self.namespace.get("describe_instances")
+        return function if callable(function) else None
+
+    def open_model(self, path: Path | None) -> Model:
+        """Open the model: the given ONNX file, or what the integration's `tensorleap_load_model` returns.
+
+        Raises
+        ------
+        IntegrationError
+            If there is no loader, it fails, or the model takes another number of inputs than are wired.
+        """
+        model = OnnxModel(path) if path is not None else open_model(self._load_model())
+        if len(model.input_names) != len(self.wiring.model_inputs):
+            raise IntegrationError(
+                f"The model takes {len(model.input_names)} inputs ({', '.join(model.input_names)}), but the"
+                f" integration test feeds it {len(self.wiring.model_inputs)} ({', '.join(self.wiring.model_inputs)})."
+            )
+        return model
+
+    def _load_model(self) -> Any:
+        loader = _model_loader([self.namespace, *_modules_below(self.entry.root)])
+        if loader is None:
+            raise IntegrationError(
+                f"{self.entry.file} has no model: decorate its loader with tensorleap_load_model, or give --model."
+            )
+        try:
+            return loader().model
+        except (Exception, SystemExit) as error:
+            raise IntegrationError(f"The model loader failed: {describe(error)}") from error
+
+
+def load_integration(entry: Entry) -> Integration:
+    """Load an integration into this process, once and for all.
+
+    Raises
+    ------
+    IntegrationError
+        If its code fails, or nothing is wired; the message names what.
+    """
+    os.environ["TL_DISABLE_ANALYTICS"] = "1"
+    _prepare_imports(entry)
+    from code_loader.inner_leap_binder import global_leap_binder as binder
+
+    defaults = registered_names(binder.setup_container)
+    loader = _loader(entry)
+    try:
+        loader.exec_script()
+    except Exception as error:
+        raise IntegrationError(f"{entry.file}: {_loading_failure(error)}") from error
+    if binder.integration_test_func is None:
+        raise IntegrationError(
+            f"{entry.file} registers no tensorleap_integration_test, so nothing is wired: add one that calls the"
+            " encoders, the model, the metrics and the losses."
+        )
+    try:
+        binder.validate_autoregressive_setup()
+        binder.check_preprocess(loader._preprocess_result())
+    except Exception as error:
+        raise IntegrationError(f"{entry.file}: {describe(error)}") from error
+    wiring = read_wiring(binder.mapping_connections, binder.setup_container)
+    namespace = getattr(loader, "namespace", None) or binder.integration_test_func.__globals__
+    responses = {state.name: response for state, response in loader._preprocess_result().items()}
+    warnings = left_out(binder.setup_container, wiring, defaults)
+    return Integration(entry, binder.setup_container, wiring, responses, namespace, loader, warnings)
+
+
+def _prepare_imports(entry: Entry) -> None:
+    """Put the integration's folders first and, where it has a `latent_space` of its own, ours out of its way.
+
+    Our modules keep working: they have imported each other already.
+    """
+    house = Path(__file__).resolve().parents[1]
+    folders = dict.fromkeys([str(entry.root), str((entry.root / entry.file).parent)])
+    sys.path[:] = [*folders, *[item for item in sys.path if item not in folders and item != str(house.parent)]]
+    sys.path.append(str(house.parent))
+    os.chdir(entry.root)
+    theirs = next((Path(folder, house.name) for folder in folders if Path(folder, house.name).exists()), None)
+    if theirs is not None and theirs.resolve() != house:
+        for name in [name for name in sys.modules if name.split(".")[0] == house.name]:
+            del sys.modules[name]
+
+
+def _loader(entry: Entry) -> Any:
+    """Make a LeapLoader that keeps the entry module, which code-loader's own forgets."""
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    from code_loader.leaploader import LeapLoader
+
+    class KeepingLoader(LeapLoader):  # type: ignore[misc]
+        namespace: dict[str, Any] | None = None
+
+        def evaluate_module(self) -> None:
+            spec = spec_from_file_location(self.code_path, Path(self.code_path, self.code_entry_name))
+            if spec is None or spec.loader is None:
+                raise IntegrationError(f"entryFile must be a Python file; got {self.code_entry_name!r}.")
+            module = module_from_spec(spec)
+            # Dataclasses with string annotations look their module up there.
+            sys.modules[spec.name] = module
+            self.namespace = vars(module)
+            spec.loader.exec_module(module)
+
+    return KeepingLoader(str(entry.root), entry.file)
+
+
+def _loading_failure(error: BaseException) -> str:
+    """Say which part of the integration failed while it was loaded."""
+    cause = error.__cause__ or error
+    names: set[str] = set()
+    step = cause.__traceback__
+    while step is not None:
+        names.add(step.tb_frame.f_code.co_name)
+        step = step.tb_next
+    part = next(
+        (
+            part
+            for name, part in (
+                ("get_preprocess_result", "preprocess"),
+                ("mapping_inner", "the integration test"),
+                ("evaluate_module", "importing it"),
+            )
+            if name in names
+        ),
+        "the integration test",
+    )
+    return f"{part} failed: {describe(cause)}"
+
+
+def _model_loader(namespaces: list[Mapping[str, Any]]) -> Callable[[], Any] | None:
+    """code-loader does not keep the loader; it is known by the decorator's name in its own."""
+    for namespace in namespaces:
+        for value in list(namespace.values()):
+            if callable(value) and str(getattr(value, "__qualname__", "")).startswith("tensorleap_load_model."):
+                loader: Callable[[], Any] = value
+                return loader
+    return None
+
+
+def _modules_below(root: Path) -> list[Mapping[str, Any]]:
+    files = [(getattr(module, "__file__", None), module) for module in list(sys.modules.values())]
+    return [vars(module) for file, module in files if file and Path(file).is_relative_to(root)]

@@ -1,0 +1,122 @@
+"""Small pictures: what visualizers return, what inputs look like, and names for files."""
+
+import io
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from code_loader.contract.responsedataclasses import BoundingBox
+from code_loader.contract.visualizer_classes import (
+    LeapGraph,
+    LeapImage,
+    LeapImageMask,
+    LeapImageWithBBox,
+    LeapImageWithHeatmap,
+    LeapText,
+    LeapVideo,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from latent_space.engine.pictures import SIDE, curves, encode_picture, file_name, picture, picture_of_input, shrink
+
+RED = np.zeros((40, 80, 3), np.uint8) + np.uint8([200, 10, 20])
+
+
+def test_an_image_keeps_its_colours_and_its_size_up_to_the_limit():
+    np.testing.assert_array_equal(picture(LeapImage(RED)), RED)
+    assert picture(LeapImage(np.tile(RED, (10, 10, 1)))).shape == (SIDE // 2, SIDE, 3)
+    gray = picture(LeapImage(np.full((9, 9, 1), 77, np.uint8)))
+    assert gray.shape == (9, 9, 3)
+    assert (gray == 77).all()
+
+
+def test_floats_of_an_image_are_bytes_and_those_of_a_video_shares():
+    np.testing.assert_array_equal(picture(LeapImage(np.full((8, 8, 3), 300.4, np.float32))), 255)
+    video = np.stack([np.full((8, 8, 3), share, np.float32) for share in (0.0, 0.2, 1.0)])
+    np.testing.assert_array_equal(picture(LeapVideo(video)), 51)
+
+
+def test_boxes_are_drawn_by_their_centre():
+    box = BoundingBox(x=0.5, y=0.5, width=0.5, height=0.5, confidence=1.0, label="a")
+    drawn = picture(LeapImageWithBBox(RED, [box]))
+    changed = (drawn != RED).any(2)
+    ys, xs = np.nonzero(changed)
+    assert (xs.min(), ys.min(), xs.max(), ys.max()) == (20, 10, 60, 30)
+    assert not changed[15:25, 30:50].any(), "only the frame"
+
+
+def test_a_box_that_is_nowhere_is_left_out():
+    box = BoundingBox(x=float("nan"), y=0.5, width=0.5, height=0.5, confidence=1.0, label="a")
+    np.testing.assert_array_equal(picture(LeapImageWithBBox(RED, [box])), RED)
+
+
+def test_masks_colour_only_what_they_cover():
+    mask = np.zeros((40, 80), np.uint8)
+    mask[:, 40:] = 1
+    image = np.tile(np.linspace(0, 1, 80, dtype=np.float32)[:, None], (40, 1, 3))
+    drawn = picture(LeapImageMask(mask, image, ["a"]))
+    np.testing.assert_array_equal(drawn[0, :40, 0], drawn[0, :40, 2])
+    assert (drawn[:, 40:, 2] > drawn[:, 40:, 0]).any()
+
+
+def test_heatmaps_and_graphs_have_pictures_and_text_has_none():
+    image = np.random.default_rng(0).random((20, 30, 3)).astype(np.float32)
+    assert picture(LeapImageWithHeatmap(image, image[None, :, :, 0], ["a"])).shape == (20, 30, 3)
+    strip = picture(LeapGraph(np.random.default_rng(0).random((50, 2)).astype(np.float32)))
+    assert strip.shape == (48, 160, 3)
+    assert picture(LeapText(["a", "b"])) is None
+    assert picture(SimpleNamespace(data=RED)) is None
+
+
+@pytest.mark.parametrize("shape", [(3, 40, 80), (40, 80, 3), (1, 40, 80), (40, 80, 1), (4, 40, 80)])
+def test_inputs_that_look_like_images_have_pictures(shape):
+    assert picture_of_input(np.full(shape, 0.5, np.float32)).shape == (40, 80, 3)
+
+
+def test_shares_and_bytes_of_an_input_give_the_same_picture():
+    image = np.random.default_rng(0).integers(0, 256, (16, 16, 3))
+    np.testing.assert_array_equal(
+        picture_of_input((image / 255).astype(np.float32)), picture_of_input(image.astype(np.uint8))
+    )
+
+
+@pytest.mark.parametrize(
+    ("shape", "is_drawn"), [((50,), True), ((50, 3), True), ((3, 50), True), ((2,), False), ((2, 2, 2, 2), False)]
+)
+def test_series_have_curves(shape, is_drawn):
+    image = picture_of_input(np.random.default_rng(0).random(shape).astype(np.float32))
+    assert (image is not None) == is_drawn
+    assert image is None or image.shape == (48, 160, 3)
+
+
+def test_curves_survive_what_cannot_be_drawn():
+    values = np.full((20, 3), np.nan)
+    values[:, 1] = 4.0
+    values[3:9, 2] = np.arange(6)
+    assert (curves(values) != 255).any()
+    assert (curves(np.full((20, 1), np.nan)) == 255).all()
+
+
+def test_pictures_are_jpeg_and_strips_png():
+    content, suffix = encode_picture(RED)
+    assert suffix == ".jpg"
+    np.testing.assert_allclose(np.asarray(Image.open(io.BytesIO(content)))[5, 5], [200, 10, 20], atol=6)
+    content, suffix = encode_picture(np.zeros((48, 160, 3), np.uint8))
+    assert suffix == ".png"
+    assert Image.open(io.BytesIO(content)).size == (160, 48)
+
+
+def test_small_pictures_are_not_enlarged():
+    assert shrink(RED) is RED
+
+
+@given(st.text(max_size=300), st.text(max_size=300))
+def test_file_names_are_safe_and_tell_ids_apart(one, other):
+    names = file_name(one), file_name(other)
+    for name in names:
+        assert 0 < len(name.encode()) <= 130
+        assert "/" not in name
+        assert not name.startswith(".")
+    assert (names[0] == names[1]) == (one == other)
