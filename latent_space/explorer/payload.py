@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from latent_space.explorer.thumbnails import pack_thumbnails, pack_visualizers
+from latent_space.explorer.thumbnails import pack_thumbnails, pack_visualizers, thumbnail_visualizer
 from latent_space.maps import METHOD_NAMES, quality_sentence
 from latent_space.population import Population
 from latent_space.run_folder import to_json
@@ -40,15 +40,15 @@ def page_content(population: Population, run_dir: Path) -> dict[str, Any]:
     methods = [method for method in METHOD_NAMES if {f"{method}_x", f"{method}_y"} <= set(samples.columns)]
     hidden = {"sample_id", "thumbnail", *(f"{method}_{axis}" for method in methods for axis in "xy")}
     columns = [_column(name, samples[name]) for name in samples.columns if name not in hidden]
-    packed, visualizers = pack_thumbnails(run_dir, thumbnails), pack_visualizers(run_dir, thumbnails)
-    # The thumbnail usually is the first visualizer's picture: once is enough.
-    shown_as = next((name for name, urls in visualizers.items() if urls == packed["urls"]), None)
     content: dict[str, Any] = {
         "ids": samples["sample_id"].tolist(),
         "maps": [_map(population, method) for method in methods],
         "columns": [column for column in columns if column],
-        "thumbnails": {**packed, "name": shown_as or "picture"},
-        "visualizers": {name: urls for name, urls in visualizers.items() if name != shown_as},
+        "thumbnails": {
+            **pack_thumbnails(run_dir, thumbnails),
+            "name": thumbnail_visualizer(run_dir, thumbnails) or "picture",
+        },
+        "visualizers": pack_visualizers(run_dir, thumbnails),
         "run": _run_facts(population),
         "metrics": _metrics_by_split(samples),
     }

@@ -19,7 +19,7 @@ import numpy as np
 from latent_space.progress import track
 
 FULL_BYTES = 12 * 2**20
-VISUALIZER_BYTES = 16 * 2**20
+VISUALIZER_BYTES = 24 * 2**20
 TILE_SIDES = (96, 64, 48, 32, 24)
 
 _TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
@@ -59,7 +59,8 @@ def pack_thumbnails(run_dir: Path, paths: Sequence[str | None]) -> dict[str, Any
 def pack_visualizers(run_dir: Path, paths: Sequence[str | None]) -> dict[str, list[str | None]]:
     """Return per visualizer one data URI, or path, or None per sample.
 
-    The pictures lie in ``visualizers/<visualizer>/``, under the name that the sample's thumbnail has.
+    The pictures lie in ``visualizers/<visualizer>/``, under the name that the sample's thumbnail has. The visualizer
+    whose pictures are the thumbnails themselves has none here: once is enough.
 
     Parameters
     ----------
@@ -68,16 +69,36 @@ def pack_visualizers(run_dir: Path, paths: Sequence[str | None]) -> dict[str, li
     paths : sequence of str or None
         The thumbnails' paths, one per sample.
     """
-    folders = sorted(folder for folder in (run_dir / "visualizers").glob("*") if folder.is_dir())
+    files = _visualizer_files(run_dir, paths)
+    files.pop(thumbnail_visualizer(run_dir, paths) or "", None)
+    total = sum(file.stat().st_size for found in files.values() for file in found if file)
+    url = data_uri if total <= VISUALIZER_BYTES else lambda file: _relative_url(run_dir, file)
+    return {name: [url(file) if file else None for file in found] for name, found in files.items()}
+
+
+def thumbnail_visualizer(run_dir: Path, paths: Sequence[str | None]) -> str | None:
+    """Name the visualizer whose pictures the thumbnails are, byte by byte; None when no one's are."""
+    thumbnails = [_inside(run_dir, path) for path in paths]
+    for name, found in _visualizer_files(run_dir, paths).items():
+        if all(_same_content(a, b) for a, b in zip(thumbnails, found, strict=True)):
+            return name
+    return None
+
+
+def _visualizer_files(run_dir: Path, paths: Sequence[str | None]) -> dict[str, list[Path | None]]:
     files: dict[str, list[Path | None]] = {}
-    for folder in folders:
+    for folder in sorted(folder for folder in (run_dir / "visualizers").glob("*") if folder.is_dir()):
         by_stem = {file.stem: file for file in sorted(folder.iterdir()) if file.suffix.lower() in _TYPES}
         found = [by_stem.get(Path(path).stem) if path else None for path in paths]
         if any(found):
             files[folder.name] = found
-    total = sum(file.stat().st_size for found in files.values() for file in found if file)
-    url = data_uri if total <= VISUALIZER_BYTES else lambda file: _relative_url(run_dir, file)
-    return {name: [url(file) if file else None for file in found] for name, found in files.items()}
+    return files
+
+
+def _same_content(one: Path | None, other: Path | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return one.stat().st_size == other.stat().st_size and one.read_bytes() == other.read_bytes()
 
 
 def data_uri(file: Path) -> str:
