@@ -2,7 +2,7 @@
 
 **Conventions**: rows hold decoded boxes in input pixels and probabilities, ordered by stride, then anchor, row and
 column of the cell. The formulas, and the order in which objects that meet in one cell replace each other, are those of
-`training_loss.py`; gains included, so the four parts sum to the training loss of a batch of one. CIoU does not change
+`training/loss.py`; gains included, so the four parts sum to the training loss of a batch of one. CIoU does not change
 when both boxes move together, so boxes are compared where they lie and no logit has to be recovered.
 
 Differs from YOLOv5 where float32 probabilities cannot follow logits: beyond 1e-7 from 0 or 1.

@@ -29,9 +29,11 @@ def synth(
 @app.command()
 def train(
     out: Annotated[Path, typer.Option(help="Folder for model.onnx, best.pth, last.pth, training.json.")],
-    data: Annotated[Path | None, typer.Option(help="Folder with train.json, val.json and images/.")] = None,
-    annotations: Annotated[Path | None, typer.Option(help="One COCO file instead of --data; 30 % validate.")] = None,
-    images: Annotated[Path | None, typer.Option(help="Folder of its images; default images/ beside it.")] = None,
+    data: Annotated[
+        Path,
+        typer.Option(help="Folder with train.json, val.json, images/; or one COCO file: 30 % validate."),
+    ],
+    images: Annotated[Path | None, typer.Option(help="Folder of the images, if it is not images/ there.")] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 10,
     image_size: Annotated[int, typer.Option(help="Side of the input in pixels, a multiple of 32.")] = 128,
     width: Annotated[Literal["n", "s"], typer.Option(help="1.9 or 7.4 million parameters.")] = "n",
@@ -51,13 +53,12 @@ def train(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Train a YOLOv5-seg network on annotated images and export it to ONNX."""
-    from armbench_segmentation.training import train_segmentation
+    from armbench_segmentation.training.trainer import train_segmentation
 
     try:
         report = train_segmentation(
             data,
             out,
-            annotations=annotations,
             images=images,
             resume=resume,
             epochs=epochs,
@@ -90,7 +91,10 @@ def evaluate(
     tolerance: Annotated[
         float | None, typer.Option(help="T of both segmentation rules; default .75 (hoover), .8 (containment).")
     ] = None,
-    resize: Annotated[ResizeMode, typer.Option(help="How images become the model's input.")] = "stretch",
+    resize: Annotated[
+        ResizeMode | None,
+        typer.Option(help="How images become the model's input.", show_default="as the model says, else stretch"),
+    ] = None,
     nms_iou: Annotated[float, typer.Option(help="Detections of one class that overlap more are one object.")] = 0.5,
     max_detections: Annotated[int, typer.Option(help="The most confident of every image that are looked at.")] = 100,
     image_size: Annotated[int | None, typer.Option(help="Input side of a model whose file does not fix it.")] = None,

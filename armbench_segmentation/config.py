@@ -14,7 +14,7 @@ from armbench_segmentation.resize import ResizeMode
 from latent_space.settings import Settings, load_settings
 
 COCO_ANCHORS = ((10, 13, 16, 30, 33, 23), (30, 61, 62, 45, 59, 119), (116, 90, 156, 198, 373, 326))
-_PATHS = ("data", "model", "annotations", "images", "unlabeled")
+_PATHS = ("data", "model", "images", "unlabeled")
 _UNIT_INTERVAL = ("confidence", "nms_iou", "confusion_iou", "small_area")
 
 
@@ -24,7 +24,6 @@ class SegmentationConfig:
 
     data: Path
     model: Path
-    annotations: Path | None = None
     images: Path | None = None
     fractions: Mapping[str, float] = field(default_factory=lambda: {"training": 0.7, "validation": 0.3})
     unlabeled: Path | None = None

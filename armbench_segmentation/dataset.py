@@ -140,7 +140,7 @@ def read_sample(sample: Sample, *, at_least: tuple[int, int] | None = None) -> N
 
 
 def _sources(config: SegmentationConfig) -> dict[str, Source]:
-    sources = _from_one_file(config) if config.annotations else _from_three_files(config)
+    sources = _from_one_file(config) if config.data.is_file() else _from_three_files(config)
     if config.unlabeled is not None:
         sources["unlabeled"] = _folder(config.unlabeled)
     return sources
@@ -158,8 +158,7 @@ def _from_three_files(config: SegmentationConfig) -> dict[str, Source]:
 
 
 def _from_one_file(config: SegmentationConfig) -> dict[str, Source]:
-    assert config.annotations is not None
-    source = _annotated(config.annotations, config.images or config.annotations.parent / "images")
+    source = _annotated(config.data, config.images or config.data.parent / "images")
     fractions = {split: config.fractions[split] for split in SPLITS if config.fractions.get(split)}
     if not {"training", "validation"} <= set(fractions) or min(fractions.values()) < 0:
         raise ValueError(f"segmentation.fractions must give training and validation a share; got {fractions}.")

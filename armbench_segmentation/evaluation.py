@@ -25,7 +25,7 @@ class EvaluationOptions:
 
     confidence: float = 0.35
     tolerance: float | None = None
-    resize: ResizeMode = "stretch"
+    resize: ResizeMode | None = None
     nms_iou: float = 0.5
     min_confidence: float = 0.001
     max_detections: int = 100
@@ -40,7 +40,7 @@ class EvaluationOptions:
             raise ValueError(f"tolerance must lie in (0.5, 1]; got {self.tolerance!r}.")
         if self.max_detections < 1:
             raise ValueError(f"max_detections must be at least 1; got {self.max_detections!r}.")
-        if self.resize not in ("stretch", "letterbox"):
+        if self.resize not in (None, "stretch", "letterbox"):
             raise ValueError(f"resize must be 'stretch' or 'letterbox'; got {self.resize!r}.")
 
 
@@ -55,7 +55,7 @@ def evaluate(
     model: Path | str | None = None,
     confidence: float = _DEFAULT.confidence,
     tolerance: float | None = _DEFAULT.tolerance,
-    resize: ResizeMode = _DEFAULT.resize,
+    resize: ResizeMode | None = _DEFAULT.resize,
     nms_iou: float = _DEFAULT.nms_iou,
     min_confidence: float = _DEFAULT.min_confidence,
     max_detections: int = _DEFAULT.max_detections,
@@ -78,8 +78,8 @@ def evaluate(
         From which on a prediction counts for over- and under-segmentation, duplicates and panoptic quality.
     tolerance : float, optional
         T of both segmentation rules; by default .75 (hoover) and .8 (containment).
-    resize : {"stretch", "letterbox"}
-        How images become model inputs.
+    resize : {"stretch", "letterbox"}, optional
+        How images become model inputs; by default as the model's file says, else stretched.
     nms_iou : float
         Overlap above which the model's detections of one class are one object.
     min_confidence : float

@@ -56,8 +56,12 @@ class Detector:
     max_detections: int = 100
 
     @classmethod
-    def open(cls, path: Path, *, image_size: int | None = None, **options: Any) -> "Detector":
-        """Open an ONNX model; `options` are the attributes from `resize` on.
+    def open(
+        cls, path: Path, *, image_size: int | None = None, resize: ResizeMode | None = None, **options: Any
+    ) -> "Detector":
+        """Open an ONNX model; `options` are the attributes from `confidence` on.
+
+        `resize` is by default what the file says, else "stretch".
 
         Raises
         ------
@@ -74,7 +78,7 @@ class Detector:
             raise ValueError(f"image_size must be given for {path}, whose input size is dynamic; got None.")
         if wanted is not None and wanted != size:
             raise ValueError(f"image_size must be the model's own {size}; got {image_size}.")
-        return cls(session, size, facts.batch_size or 1, facts.names, **options)
+        return cls(session, size, facts.batch_size or 1, facts.names, resize or facts.resize or "stretch", **options)
 
     def plan(self, original_size: tuple[int, int]) -> Resize:
         """How an image of this (height, width) becomes the input."""

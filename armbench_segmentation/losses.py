@@ -1,6 +1,6 @@
 """What a model's outputs cost on each sample: box, objectness, class and mask losses, in numpy, without the network.
 
-Heads with anchors (*yolov5*) are judged by the loss that trains them (`anchor_loss.py`, equal to `training_loss.py` on
+Heads with anchors (*yolov5*) are judged by the loss that trains them (`anchor_loss.py`, equal to `training/loss.py` on
 a batch of one). Heads without (*yolov8*, *end_to_end*) are judged by their best prediction of each object
 (`anchor_free_loss.py`); they have no objectness.
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from armbench_segmentation.resize import ResizeMode
+
 if TYPE_CHECKING:
     import onnxruntime
 
@@ -29,6 +31,8 @@ class ModelFacts:
         Class names in the model's order.
     anchors : tuple of rows or None
         Width, height pairs in pixels, a row per stride.
+    resize : {"stretch", "letterbox"} or None
+        How the images it was trained on became its input.
     """
 
     image_size: tuple[int, int] | None
@@ -36,6 +40,7 @@ class ModelFacts:
     output_shapes: tuple[tuple[int | None, ...], ...]
     names: tuple[str, ...] | None
     anchors: tuple[tuple[float, ...], ...] | None
+    resize: ResizeMode | None
 
 
 def open_session(path: Path, *, threads: int = 1) -> "onnxruntime.InferenceSession":
@@ -92,6 +97,7 @@ def read_facts(session: "onnxruntime.InferenceSession") -> ModelFacts:
         output_shapes=tuple(_static(output.shape) for output in session.get_outputs()),
         names=_names(metadata.get("names")),
         anchors=_anchors(metadata.get("anchors")),
+        resize=_resize(metadata.get("resize")),
     )
 
 
@@ -109,6 +115,12 @@ def _names(text: str | None) -> tuple[str, ...] | None:
         raise ValueError(
             f"The model's metadata `names` must be a Python dict or list of names; got {text!r}."
         ) from error
+
+
+def _resize(text: str | None) -> ResizeMode | None:
+    if text not in (None, "", "stretch", "letterbox"):
+        raise ValueError(f"The model's metadata `resize` must be 'stretch' or 'letterbox'; got {text!r}.")
+    return "letterbox" if text == "letterbox" else "stretch" if text else None
 
 
 def _anchors(text: str | None) -> tuple[tuple[float, ...], ...] | None:

@@ -1,7 +1,8 @@
 """The segmentation task put together: settings, data and what the model says of itself, opened once per process.
 
-**Conventions**: the model's own input size, head, anchors and class names win over the settings, because a model works
-with no others; on the platform, where the binder has no model file, the settings decide. Sizes are (height, width).
+**Conventions**: the model's own input size, head, anchors, resizing and class names win over the settings, because a
+model works with no others; on the platform, where the binder has no model file, the settings decide. Sizes are
+(height, width).
 """
 
 from collections.abc import Sequence
@@ -33,7 +34,7 @@ class SegmentationTask:
     Attributes
     ----------
     config : SegmentationConfig
-        With the model's head and anchors where it names them.
+        With the model's head, anchors and resizing where it names them.
     data : SegmentationData
         Categories in the model's order.
     input_size : (height, width)
@@ -123,7 +124,12 @@ def open_task() -> SegmentationTask:
         return SegmentationTask(config, load_data(config), (config.image_size, config.image_size))
     facts = read_facts(open_session(config.model))
     data = _load_in_model_order(config, facts)
-    config = replace(config, anchors=facts.anchors or config.anchors, head=_head(facts, config, len(data.categories)))
+    config = replace(
+        config,
+        anchors=facts.anchors or config.anchors,
+        head=_head(facts, config, len(data.categories)),
+        resize=facts.resize or config.resize,
+    )
     return SegmentationTask(config, data, facts.image_size or (config.image_size, config.image_size))
 
 

@@ -22,7 +22,7 @@ def demo(
 ) -> None:
     """Make totes, train a small network on them, and explore where it fails: the whole job, from nothing."""
     from armbench_segmentation.synthetic import write_totes
-    from armbench_segmentation.training import train_segmentation
+    from armbench_segmentation.training.trainer import train_segmentation
     from armscope.explore import print_run
     from latent_space.engine.exploration import explore
 

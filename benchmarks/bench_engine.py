@@ -48,9 +48,9 @@ def prepare(folder: str, n_samples: int, image_size: int) -> None:
     import torch
 
     from armbench_segmentation.config import COCO_ANCHORS
-    from armbench_segmentation.export import export_onnx
-    from armbench_segmentation.network import YoloSeg
     from armbench_segmentation.synthetic import write_totes
+    from armbench_segmentation.training.export import export_onnx
+    from armbench_segmentation.training.network import YoloSeg
 
     torch.manual_seed(0)
     write_totes(Path(folder), train=n_samples, val=1, unlabeled=0, image_size=256, seed=0)

@@ -24,8 +24,8 @@ def tote_model(tmp_path_factory, totes):
     import torch
 
     from armbench_segmentation.config import COCO_ANCHORS
-    from armbench_segmentation.export import export_onnx
-    from armbench_segmentation.network import YoloSeg
+    from armbench_segmentation.training.export import export_onnx
+    from armbench_segmentation.training.network import YoloSeg
 
     names = [category["name"] for category in json.loads((totes / "train.json").read_text())["categories"]]
     torch.manual_seed(0)

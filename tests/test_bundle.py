@@ -67,8 +67,8 @@ def model(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
     import torch
 
     from armbench_segmentation.config import COCO_ANCHORS
-    from armbench_segmentation.export import export_onnx
-    from armbench_segmentation.network import YoloSeg
+    from armbench_segmentation.training.export import export_onnx
+    from armbench_segmentation.training.network import YoloSeg
 
     names = [category["name"] for category in json.loads((data / "train.json").read_text())["categories"]]
     path = tmp_path_factory.mktemp("model") / "model.onnx"

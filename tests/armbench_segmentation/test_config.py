@@ -18,7 +18,7 @@ def test_the_projects_own_settings_are_valid():
 
 
 def test_paths_start_at_the_settings_folder():
-    config = config_of(unlabeled="more", annotations="all.json")
+    config = config_of(unlabeled="more")
     assert config.data == Path("/somewhere").absolute() / "data"
     assert config.unlabeled == Path("/somewhere").absolute() / "more"
     assert config.seed == 7

@@ -271,13 +271,13 @@ class TestLayouts:
         annotations = [{"image_id": k} for k in range(20)]
         path = folder.write("all.json", names, annotations)
         fractions = {"training": 0.6, "validation": 0.25, "unlabeled": 0.15}
-        config = folder.config(annotations=path, fractions=fractions)
+        config = folder.config(data=path, fractions=fractions)
         ids = {name: [s.sample_id for s in split.samples] for name, split in load_data(config).splits.items()}
         assert {name: len(found) for name, found in ids.items()} == {"training": 12, "validation": 5, "unlabeled": 3}
         assert sorted(name for found in ids.values() for name in found) == names
         again = load_data(config).splits
         assert {name: [s.sample_id for s in split.samples] for name, split in again.items()} == ids
-        other = load_data(folder.config(annotations=path, fractions=fractions, seed=1)).splits["training"]
+        other = load_data(folder.config(data=path, fractions=fractions, seed=1)).splits["training"]
         assert [s.sample_id for s in other.samples] != ids["training"]
         assert all(not s.annotations and not s.is_labeled for s in again["unlabeled"].samples)
 
@@ -293,12 +293,12 @@ class TestLayouts:
     def test_fractions_make_sense(self, folder, fractions, message):
         path = folder.write("all.json", ["a.jpg", "b.jpg"])
         with pytest.raises(ValueError, match=message):
-            load_data(folder.config(annotations=path, fractions=fractions))
+            load_data(folder.config(data=path, fractions=fractions))
 
     def test_a_split_that_gets_no_image_is_an_error(self, folder):
         path = folder.write("all.json", ["a.jpg"])
         with pytest.raises(ValueError, match=r"all\.json \(validation\) must hold at least one image; got none"):
-            load_data(folder.config(annotations=path))
+            load_data(folder.config(data=path))
 
     def test_a_name_in_two_splits_gets_the_split_as_prefix(self, folder):
         folder.write("train.json", ["a.jpg", "b.jpg"])

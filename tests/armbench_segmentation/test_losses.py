@@ -59,7 +59,7 @@ def losses_of(outputs, boxes, masks, *, n_classes=2, size=SIZE, **options):
 def torch_losses(raw, protos, boxes, masks, index, n_classes):
     """The loss that trains the network, on one image."""
     torch = pytest.importorskip("torch")
-    from armbench_segmentation.training_loss import SegmentationLoss, Targets
+    from armbench_segmentation.training.loss import SegmentationLoss, Targets
 
     torch.set_num_threads(1)
     real = boxes[index, :, 4] >= 0
@@ -121,7 +121,7 @@ class TestAnchorHead:
 
     def test_equals_the_training_loss_of_the_real_network(self):
         torch = pytest.importorskip("torch")
-        from armbench_segmentation.network import ExportForm, YoloSeg
+        from armbench_segmentation.training.network import ExportForm, YoloSeg
 
         torch.manual_seed(0)
         torch.set_num_threads(1)

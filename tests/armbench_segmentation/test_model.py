@@ -22,6 +22,7 @@ def save_model(path, *, input_shape, metadata=None):
 
 def test_facts_of_a_dynamic_batch(tmp_path):
     metadata = {"names": "{1: 'Tote', 0: 'Object'}", "anchors": "[[10, 13, 16, 30], [[1, 2], [3, 4]]]"}
+    metadata["resize"] = "letterbox"
     path = save_model(tmp_path / "m.onnx", input_shape=["batch", 3, 64, 96], metadata=metadata)
     facts = read_facts(open_session(path))
     assert facts.image_size == (64, 96)
@@ -29,11 +30,12 @@ def test_facts_of_a_dynamic_batch(tmp_path):
     assert facts.output_shapes == ((None, 3, 64, 96),)
     assert facts.names == ("Object", "Tote")
     assert facts.anchors == ((10, 13, 16, 30), (1, 2, 3, 4))
+    assert facts.resize == "letterbox"
 
 
 def test_facts_of_a_fixed_batch_without_metadata(tmp_path):
     facts = read_facts(open_session(save_model(tmp_path / "m.onnx", input_shape=[1, 3, "h", "w"])))
-    assert (facts.batch_size, facts.image_size, facts.names, facts.anchors) == (1, None, None, None)
+    assert (facts.batch_size, facts.image_size, facts.names, facts.anchors, facts.resize) == (1, None, None, None, None)
 
 
 def test_the_session_runs(tmp_path):
@@ -59,7 +61,7 @@ def test_another_input_is_refused(tmp_path, shape):
         read_facts(open_session(save_model(tmp_path / "m.onnx", input_shape=shape)))
 
 
-@pytest.mark.parametrize("key", ["names", "anchors"])
+@pytest.mark.parametrize("key", ["names", "anchors", "resize"])
 def test_unreadable_metadata_is_named(tmp_path, key):
     path = save_model(tmp_path / "m.onnx", input_shape=[1, 3, 8, 8], metadata={key: "][no"})
     with pytest.raises(ValueError, match=f"metadata `{key}`"):

@@ -150,8 +150,8 @@ def assert_end_of_backbone(graph, latent, *, grid, n_channels):
 @pytest.mark.slow
 @pytest.mark.parametrize("exporter", ["legacy", "dynamo"])
 def test_our_network_ends_its_backbone_where_the_neck_begins(exporter, tmp_path):
-    network = pytest.importorskip("armbench_segmentation.network")
-    export = pytest.importorskip("armbench_segmentation.export")
+    network = pytest.importorskip("armbench_segmentation.training.network")
+    export = pytest.importorskip("armbench_segmentation.training.export")
     from armbench_segmentation.config import COCO_ANCHORS
 
     path = tmp_path / "model.onnx"

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from armbench_segmentation.config import COCO_ANCHORS
-from armbench_segmentation.network import YoloSeg
-from armbench_segmentation.optimization import PARTS, Optimization, learning_rate_share
-from armbench_segmentation.training_data import Example, collate
+from armbench_segmentation.training.examples import Example, collate
+from armbench_segmentation.training.network import YoloSeg
+from armbench_segmentation.training.optimization import PARTS, Optimization, learning_rate_share
 
 SIZE = 64
 

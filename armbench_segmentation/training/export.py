@@ -3,7 +3,8 @@
 **Conventions**: input `images` (batch, 3, S, S) float32 RGB in [0, 1]; `output0` (batch, N, 5 + n_classes + 32) rows of
 cx, cy, w, h in input pixels, objectness and classes after the sigmoid, raw mask coefficients, ordered P3, P4, P5 and
 anchor-major; `output1` (batch, 32, S/4, S/4) prototypes: as Ultralytics exports YOLOv5-seg, with a dynamic batch.
-The file's metadata holds `names`, `stride` and `task` as Ultralytics writes them, and `anchors` and `imgsz` as JSON.
+The file's metadata holds `names`, `stride` and `task` as Ultralytics writes them, `anchors` and `imgsz`
+as JSON, and `resize`.
 The file is written only after onnxruntime has given the network's own numbers from it.
 """
 
@@ -20,7 +21,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from armbench_segmentation.network import STRIDES, ExportForm, YoloSeg
+from armbench_segmentation.resize import ResizeMode
+from armbench_segmentation.training.network import STRIDES, ExportForm, YoloSeg
 
 Exporter = Literal["dynamo", "legacy"]
 PARITY_TOLERANCE = 1e-4
@@ -34,7 +36,13 @@ _EXPORTER_WARNINGS: tuple[tuple[str, type[Warning]], ...] = (
 
 
 def export_onnx(
-    network: YoloSeg, path: Path, *, image_size: int, categories: Sequence[str], exporter: Exporter = "dynamo"
+    network: YoloSeg,
+    path: Path,
+    *,
+    image_size: int,
+    categories: Sequence[str],
+    resize: ResizeMode = "stretch",
+    exporter: Exporter = "dynamo",
 ) -> float:
     """Write `network` as one self-contained ONNX file and prove that the file computes the same.
 
@@ -48,6 +56,8 @@ def export_onnx(
         Side of the input in pixels, a multiple of 32.
     categories : sequence of str
         A name per class, in the model's order.
+    resize : {"stretch", "letterbox"}
+        How images become inputs; written down for those who use the file.
     exporter : {"dynamo", "legacy"}
         Which of torch's exporters writes the graph. Both give the same numbers; the legacy one is quicker and will
         disappear from torch.
@@ -75,7 +85,7 @@ def export_onnx(
         with TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
             draft = Path(folder) / path.name
             _write_graph(form, draft, image_size, exporter)
-            _describe(draft, network, image_size, categories)
+            _describe(draft, network, categories, {"imgsz": json.dumps([image_size] * 2), "resize": resize})
             difference = _largest_difference(form, draft, image_size)
             if not difference <= PARITY_TOLERANCE:
                 raise ArithmeticError(
@@ -102,7 +112,7 @@ def _write_graph(form: ExportForm, path: Path, image_size: int, exporter: Export
             )
 
 
-def _describe(path: Path, network: YoloSeg, image_size: int, categories: Sequence[str]) -> None:
+def _describe(path: Path, network: YoloSeg, categories: Sequence[str], inputs: dict[str, str]) -> None:
     import onnx
 
     model = onnx.load(path)
@@ -111,7 +121,7 @@ def _describe(path: Path, network: YoloSeg, image_size: int, categories: Sequenc
         "stride": str(STRIDES[-1]),
         "names": str(dict(enumerate(str(name) for name in categories))),
         "anchors": json.dumps(network.anchors.flatten(1).tolist()),
-        "imgsz": json.dumps([image_size, image_size]),
+        **inputs,
     }
     onnx.helper.set_model_props(model, entries)
     onnx.save(model, path)

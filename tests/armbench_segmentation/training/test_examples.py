@@ -5,7 +5,7 @@ import torch
 from PIL import Image
 
 from armbench_segmentation.samples import Annotation, Sample
-from armbench_segmentation.training_data import (
+from armbench_segmentation.training.examples import (
     Example,
     ExampleStore,
     collate,

@@ -13,10 +13,10 @@ import pytest
 import torch
 from PIL import Image
 
-from armbench_segmentation.checkpoints import load_checkpoint, load_network
-from armbench_segmentation.network import ExportForm
-from armbench_segmentation.training import train_segmentation
-from armbench_segmentation.training_settings import TrainingSettings
+from armbench_segmentation.training.checkpoints import load_checkpoint, load_network
+from armbench_segmentation.training.network import ExportForm
+from armbench_segmentation.training.settings import TrainingSettings
+from armbench_segmentation.training.trainer import train_segmentation
 
 SIZE = 64
 QUICK = {"epochs": 3, "image_size": SIZE, "batch_size": 4, "exporter": "legacy"}
@@ -124,7 +124,7 @@ class InterruptionError(Exception):
 
 def test_a_resumed_training_ends_as_the_uninterrupted_one(data, trained, tmp_path, monkeypatch):
     """Interrupted in the middle of the second epoch, after its first step."""
-    from armbench_segmentation.optimization import Optimization
+    from armbench_segmentation.training.optimization import Optimization
 
     step, done = Optimization.step, []
 
@@ -175,9 +175,7 @@ def test_stops_when_validation_no_longer_improves(data, tmp_path):
 def test_one_annotation_file_is_split_by_the_seed(tmp_path):
     root = write_squares(tmp_path / "one", {"all": 10}, file="{split}.json")
     options = {**QUICK, "epochs": 1, "width": "s", "anchors": "fitted", "resize": "letterbox"}
-    report = train_segmentation(
-        None, tmp_path / "out", annotations=root / "all.json", images=root / "images", **options
-    )
+    report = train_segmentation(root / "all.json", tmp_path / "out", **options)
     assert (report.n_training, report.n_validation) == (7, 3)
     architecture, _ = load_checkpoint(tmp_path / "out" / "best.pth")
     assert architecture.width == "s"
@@ -222,13 +220,6 @@ def test_validation_without_objects_has_no_precision_and_keeps_the_last_epoch(tm
 def test_settings_are_checked_before_anything_is_read(options, message):
     with pytest.raises(ValueError, match=message):
         TrainingSettings(**options)
-
-
-def test_data_and_annotations_exclude_each_other(data, tmp_path):
-    for one, other in ((None, None), (data, data / "train.json")):
-        with pytest.raises(ValueError, match="Either data or annotations must be given, and not both"):
-            train_segmentation(one, tmp_path / "out", annotations=other)
-    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

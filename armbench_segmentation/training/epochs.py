@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from armbench_segmentation.checkpoints import Architecture, load_network, save_checkpoint
-from armbench_segmentation.export import export_onnx
-from armbench_segmentation.optimization import PARTS, Optimization, learning_rate_share
-from armbench_segmentation.training_data import ExampleStore, n_batches, training_batches
-from armbench_segmentation.training_settings import TrainingReport, TrainingSettings, shown
-from armbench_segmentation.validation import MaskPrecision, validate
+from armbench_segmentation.training.checkpoints import Architecture, load_network, save_checkpoint
+from armbench_segmentation.training.examples import ExampleStore, n_batches, training_batches
+from armbench_segmentation.training.export import export_onnx
+from armbench_segmentation.training.optimization import PARTS, Optimization, learning_rate_share
+from armbench_segmentation.training.settings import TrainingReport, TrainingSettings, shown
+from armbench_segmentation.training.validation import MaskPrecision, validate
 from latent_space.progress import track
 
 _PACKAGES = ("armscope", "torch", "numpy", "onnx", "onnxruntime", "pycocotools")
@@ -86,6 +86,7 @@ class TrainingRun:
             model,
             image_size=settings.image_size,
             categories=self._architecture.categories,
+            resize=settings.resize,
             exporter=settings.exporter,
         )
         best = self._history[self._best_epoch() - 1]

@@ -15,8 +15,8 @@ from armbench_segmentation.average_precision import Truth, average_precision
 from armbench_segmentation.decode import decode_predictions
 from armbench_segmentation.detections import Detections
 from armbench_segmentation.instances import Instances
-from armbench_segmentation.network import ExportForm, YoloSeg
-from armbench_segmentation.training_data import Example, collate
+from armbench_segmentation.training.examples import Example, collate
+from armbench_segmentation.training.network import ExportForm, YoloSeg
 
 _CONFIDENCE, _IOU, _MAX_DETECTIONS = 0.001, 0.6, 100
 _BATCH_SIZE = 16

@@ -23,21 +23,20 @@ try:
 except ModuleNotFoundError as error:
     raise ImportError(f"Training needs {error.name}: pip install 'armscope[train]'.") from error
 
-from armbench_segmentation.anchors import Anchors, coco_anchors, fit_anchors
-from armbench_segmentation.checkpoints import Architecture, load_checkpoint
 from armbench_segmentation.config import SegmentationConfig
 from armbench_segmentation.dataset import SegmentationData, load_data
 from armbench_segmentation.resize import Resize
-from armbench_segmentation.training_data import ExampleStore
-from armbench_segmentation.training_run import TrainingRun
-from armbench_segmentation.training_settings import TrainingReport, TrainingSettings
+from armbench_segmentation.training.anchors import Anchors, coco_anchors, fit_anchors
+from armbench_segmentation.training.checkpoints import Architecture, load_checkpoint
+from armbench_segmentation.training.epochs import TrainingRun
+from armbench_segmentation.training.examples import ExampleStore
+from armbench_segmentation.training.settings import TrainingReport, TrainingSettings
 
 
 def train_segmentation(
-    data: Path | None,
+    data: Path,
     out: Path,
     *,
-    annotations: Path | None = None,
     images: Path | None = None,
     resume: bool = False,
     **options: Any,
@@ -46,12 +45,13 @@ def train_segmentation(
 
     Parameters
     ----------
-    data : Path or None
-        A folder with `train.json`, `val.json` and `images/`; None with `annotations`.
+    data : Path
+        A folder with `train.json`, `val.json` and `images/`; or one annotation file, of which 30 per cent, chosen by
+        the seed, validate.
     out : Path
         Folder for the results; made if missing.
-    annotations, images : Path, optional
-        One annotation file and the folder of its images instead of `data`; 30 per cent, chosen by the seed, validate.
+    images : Path, optional
+        Folder of the images, where it is not `images/` in the folder or beside the file.
     resume : bool
         Continue the training that `out/last.pth` holds. Its anchors are kept.
     **options
@@ -68,10 +68,8 @@ def train_segmentation(
         stops being finite.
     """
     settings = TrainingSettings(**options)
-    if (data is None) == (annotations is None):
-        raise ValueError("Either data or annotations must be given, and not both.")
     saved = load_checkpoint(out / "last.pth") if resume else None
-    loaded = load_data(_data_config(data, out, annotations, images, settings))
+    loaded = load_data(_data_config(data, out, images, settings))
     if saved is None:
         architecture, state = _new_architecture(loaded, settings), None
     else:
@@ -87,14 +85,10 @@ def train_segmentation(
         return run.finish()
 
 
-def _data_config(
-    data: Path | None, out: Path, annotations: Path | None, images: Path | None, settings: TrainingSettings
-) -> SegmentationConfig:
-    root = data if data is not None else (annotations or out).parent
+def _data_config(data: Path, out: Path, images: Path | None, settings: TrainingSettings) -> SegmentationConfig:
     return SegmentationConfig(
-        data=root.absolute(),
+        data=data.absolute(),
         model=out.absolute() / "model.onnx",
-        annotations=annotations and annotations.absolute(),
         images=images and images.absolute(),
         image_size=settings.image_size,
         resize=settings.resize,

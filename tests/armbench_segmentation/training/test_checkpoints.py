@@ -3,8 +3,8 @@ import pickle
 import pytest
 import torch
 
-from armbench_segmentation.checkpoints import Architecture, load_checkpoint, load_network, save_checkpoint
 from armbench_segmentation.config import COCO_ANCHORS
+from armbench_segmentation.training.checkpoints import Architecture, load_checkpoint, load_network, save_checkpoint
 
 ARCHITECTURE = Architecture(("Object", "Tote"), "n", tuple(tuple(map(float, row)) for row in COCO_ANCHORS), 64)
 

@@ -12,7 +12,7 @@ from zipfile import is_zipfile
 
 import torch
 
-from armbench_segmentation.network import Width, YoloSeg
+from armbench_segmentation.training.network import Width, YoloSeg
 
 _FORMAT = 1
 Anchors = tuple[tuple[float, ...], ...]

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from armbench_segmentation.config import COCO_ANCHORS
-from armbench_segmentation.network import STRIDES, ExportForm, YoloSeg
+from armbench_segmentation.training.network import STRIDES, ExportForm, YoloSeg
 
 
 @pytest.fixture(autouse=True)

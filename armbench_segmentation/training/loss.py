@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, one_hot
 
-from armbench_segmentation.network import STRIDES
+from armbench_segmentation.training.network import STRIDES
 
 ANCHOR_RATIO = 4.0
 _BOX_GAIN, _OBJECTNESS_GAIN, _CLASS_GAIN = 0.05, 1.0, 0.5

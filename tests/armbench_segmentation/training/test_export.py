@@ -7,10 +7,10 @@ import onnxruntime
 import pytest
 import torch
 
-from armbench_segmentation import export
 from armbench_segmentation.config import COCO_ANCHORS
-from armbench_segmentation.export import export_onnx
-from armbench_segmentation.network import ExportForm, YoloSeg
+from armbench_segmentation.training import export
+from armbench_segmentation.training.export import export_onnx
+from armbench_segmentation.training.network import ExportForm, YoloSeg
 
 SIZE = 64
 NAMES = ("Object", "Tote's rim")

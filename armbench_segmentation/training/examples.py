@@ -17,7 +17,7 @@ from armbench_segmentation.instances import Instances
 from armbench_segmentation.masks import gt_instances
 from armbench_segmentation.resize import Resize, ResizeMode
 from armbench_segmentation.samples import Sample
-from armbench_segmentation.training_loss import Targets
+from armbench_segmentation.training.loss import Targets
 
 MASK_STRIDE = 4
 _CACHE_SHARE = 0.4

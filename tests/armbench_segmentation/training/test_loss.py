@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from armbench_segmentation.config import COCO_ANCHORS
-from armbench_segmentation.network import STRIDES
-from armbench_segmentation.training_loss import SegmentationLoss, Targets, assign, complete_iou
+from armbench_segmentation.training.loss import SegmentationLoss, Targets, assign, complete_iou
+from armbench_segmentation.training.network import STRIDES
 
 SIZE = 64
 ANCHORS = torch.tensor(COCO_ANCHORS).float().view(3, 3, 2)

@@ -4,9 +4,9 @@ import torch
 
 from armbench_segmentation.config import COCO_ANCHORS
 from armbench_segmentation.instances import Instances
-from armbench_segmentation.network import YoloSeg
-from armbench_segmentation.training_data import Example
-from armbench_segmentation.validation import MaskPrecision, mask_precision, validate
+from armbench_segmentation.training.examples import Example
+from armbench_segmentation.training.network import YoloSeg
+from armbench_segmentation.training.validation import MaskPrecision, mask_precision, validate
 
 
 def objects(*squares, classes=None, confidence=None) -> Instances:

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from armbench_segmentation.network import YoloSeg
-from armbench_segmentation.training_data import Batch
-from armbench_segmentation.training_loss import SegmentationLoss
+from armbench_segmentation.training.examples import Batch
+from armbench_segmentation.training.loss import SegmentationLoss
+from armbench_segmentation.training.network import YoloSeg
 
 PARTS = ("box", "objectness", "classification", "mask")
 _WEIGHT_DECAY = 5e-4

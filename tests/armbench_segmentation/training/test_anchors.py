@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from armbench_segmentation.anchors import coco_anchors, fit_anchors
 from armbench_segmentation.config import COCO_ANCHORS
+from armbench_segmentation.training.anchors import coco_anchors, fit_anchors
 
 
 def test_each_stride_is_fitted_to_the_objects_of_its_size():
