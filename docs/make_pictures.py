@@ -12,14 +12,7 @@ from pathlib import Path
 
 IMAGES = Path(__file__).resolve().parent / "images"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-OPTIONS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--hide-scrollbars",
-]
+OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
 
 
 def main() -> None:
@@ -39,7 +32,7 @@ def photograph(browser: str, page: Path, profile: Path, out: Path) -> None:
     """Take a picture of a page at the size of a laptop's window."""
     from PIL import Image
 
-    size = ["--window-size=1440,900", "--virtual-time-budget=8000"]
+    size = ["--hide-scrollbars", "--window-size=1440,900", "--virtual-time-budget=8000"]
     command = [browser, *OPTIONS, f"--user-data-dir={profile}", *size, f"--screenshot={out}", page.as_uri()]
     subprocess.run(command, check=True, capture_output=True)
     with Image.open(out) as picture:
