@@ -34,6 +34,7 @@ from code_loader.inner_leap_binder.leapbinder_decorators import (
 from numpy.typing import NDArray
 
 from armbench_segmentation import metadata, visualizers
+from armbench_segmentation.heads import head_kind
 from armbench_segmentation.instances import Instances
 from armbench_segmentation.losses import LOSSES
 from armbench_segmentation.matching import Matching, match_instances
@@ -99,7 +100,10 @@ def _targets(sample_id: str) -> tuple[Floats, Floats]:
     task = open_task()
     if not task.samples[sample_id].is_labeled:
         return np.array([], np.float32), np.array([], np.float32)
-    return to_arrays(_ground_truth(sample_id), input_size=task.input_size, max_instances=task.data.max_instances)
+    arrays = to_arrays(_ground_truth(sample_id), input_size=task.input_size, max_instances=task.data.max_instances)
+    for array in arrays:
+        array.flags.writeable = False  # both encoders hand out what is kept here
+    return arrays
 
 
 @tensorleap_input_encoder("image", channel_dim=1)
@@ -171,8 +175,9 @@ def _columns(rows: Sequence[dict[str, float]]) -> Columns:
 def segmentation_loss(detections: Array, prototypes: Array, boxes: Array, masks: Array) -> Floats:
     """Add up the components of the training loss, (B,)."""
     components = open_task().losses([detections, prototypes], boxes, masks)
+    has_objectness = head_kind([detections, prototypes], open_task().n_classes) == "yolov5"
     # Heads without objectness have NaN there; NaN elsewhere means a broken output and must stay visible.
-    return np.asarray(sum(components[name] for name in LOSSES if name != "objectness" or _HEAD == "yolov5"), np.float32)
+    return np.asarray(sum(components[name] for name in LOSSES if name != "objectness" or has_objectness), np.float32)
 
 
 @tensorleap_custom_metric("losses", direction={f"{name}_loss": MetricDirection.Downward for name in LOSSES})

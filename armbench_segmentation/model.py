@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from armbench_segmentation.resize import ResizeMode
 
 if TYPE_CHECKING:
@@ -26,7 +28,6 @@ class ModelFacts:
     image_size : (height, width) of the input in pixels, or None where dynamic
     batch_size : int or None
         Fixed batch of the export; None where dynamic.
-    output_shapes : list of shapes, None for dynamic axes
     names : tuple of str or None
         Class names in the model's order.
     anchors : tuple of rows or None
@@ -37,7 +38,6 @@ class ModelFacts:
 
     image_size: tuple[int, int] | None
     batch_size: int | None
-    output_shapes: tuple[tuple[int | None, ...], ...]
     names: tuple[str, ...] | None
     anchors: tuple[tuple[float, ...], ...] | None
     resize: ResizeMode | None
@@ -94,11 +94,32 @@ def read_facts(session: "onnxruntime.InferenceSession") -> ModelFacts:
     return ModelFacts(
         image_size=None if height is None or width is None else (height, width),
         batch_size=shape[0],
-        output_shapes=tuple(_static(output.shape) for output in session.get_outputs()),
         names=_names(metadata.get("names")),
         anchors=_anchors(metadata.get("anchors")),
         resize=_resize(metadata.get("resize")),
     )
+
+
+def output_shapes(session: "onnxruntime.InferenceSession", image_size: tuple[int, int]) -> list[tuple[int, ...]]:
+    """Give the shapes of the outputs: those that the file fixes, or those of a run on a black image.
+
+    Raises
+    ------
+    ValueError
+        If the model does not run on an image of `image_size`.
+    """
+    shapes = [_static(output.shape) for output in session.get_outputs()]
+    if all(None not in shape[1:] for shape in shapes):
+        return [(shape[0] or 1, *(axis or 1 for axis in shape[1:])) for shape in shapes]
+    from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
+
+    [source] = session.get_inputs()
+    dtype = np.float16 if source.type == "tensor(float16)" else np.float32
+    black = np.zeros((_static(source.shape)[0] or 1, 3, *image_size), dtype)
+    try:
+        return [np.shape(output) for output in session.run(None, {source.name: black})]
+    except (Fail, InvalidArgument, RuntimeException) as error:
+        raise ValueError(f"The model must run on an image of {image_size}: {error}") from error
 
 
 def _static(shape: Sequence[Any]) -> tuple[int | None, ...]:

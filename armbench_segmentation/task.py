@@ -20,7 +20,7 @@ from armbench_segmentation.heads import PROTOTYPE_STRIDE, HeadKind, head_kind
 from armbench_segmentation.instances import Instances
 from armbench_segmentation.losses import segmentation_losses
 from armbench_segmentation.masks import gt_instances
-from armbench_segmentation.model import ModelFacts, open_session, read_facts
+from armbench_segmentation.model import ModelFacts, open_session, output_shapes, read_facts
 from armbench_segmentation.resize import Resize
 from armbench_segmentation.samples import Sample
 
@@ -122,15 +122,13 @@ def open_task() -> SegmentationTask:
     config = load_config()
     if not config.model.is_file():
         return SegmentationTask(config, load_data(config), (config.image_size, config.image_size))
-    facts = read_facts(open_session(config.model))
+    session = open_session(config.model)
+    facts = read_facts(session)
+    size = facts.image_size or (config.image_size, config.image_size)
     data = _load_in_model_order(config, facts)
-    config = replace(
-        config,
-        anchors=facts.anchors or config.anchors,
-        head=_head(facts, config, len(data.categories)),
-        resize=facts.resize or config.resize,
-    )
-    return SegmentationTask(config, data, facts.image_size or (config.image_size, config.image_size))
+    head = head_kind(output_shapes(session, size), len(data.categories))
+    config = replace(config, anchors=facts.anchors or config.anchors, head=head, resize=facts.resize or config.resize)
+    return SegmentationTask(config, data, size)
 
 
 def _load_in_model_order(config: SegmentationConfig, facts: ModelFacts) -> SegmentationData:
@@ -138,18 +136,9 @@ def _load_in_model_order(config: SegmentationConfig, facts: ModelFacts) -> Segme
     names = facts.names
     if names is None or names == data.categories or (config.categories and len(names) == len(config.categories)):
         return data
-    if config.categories is None and set(names) <= set(data.categories):
+    if config.categories is None and sorted(names) == sorted(data.categories):
         return load_data(replace(config, categories=names))
     raise ValueError(
         f"The model's classes {', '.join(names)} must be the data's categories {', '.join(data.categories)};"
-        " name the data's categories in the model's order under segmentation.categories in settings.yaml."
+        " name those to use, in the model's order, under segmentation.categories in settings.yaml."
     )
-
-
-def _head(facts: ModelFacts, config: SegmentationConfig, n_classes: int) -> HeadKind:
-    """Tell the head by the model's own shapes, where they are known before it runs."""
-    shapes = [tuple(axis or 1 for axis in shape[:1]) + shape[1:] for shape in facts.output_shapes]
-    known = [shape for shape in shapes if None not in shape]
-    if len(known) < len(shapes):
-        return config.head
-    return head_kind([tuple(axis or 1 for axis in shape) for shape in known], n_classes)

@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -47,6 +50,7 @@ def values(size, dtype):
     }
 
 found = {f"{size} {dtype}": values(size, dtype) for size in (1, 2, 5) for dtype in ("float32", "float16")}
+found["true boxes"] = boxes[0].tolist()
 found["rows"] = binder.describe_instances(ids[0], {"image": images[0]}, {"boxes": boxes[0], "masks": masks[0]},
                                           [output[0] for output in outputs])
 found["unlabeled rows"] = binder.describe_instances(ids[0], {"image": images[0]}, {}, [o[0] for o in outputs])
@@ -65,6 +69,33 @@ def run(totes, tote_model, tmp_path_factory):
         return subprocess.run(command, env=environment, cwd=elsewhere, capture_output=True, text=True, check=False)
 
     return run_code
+
+
+LOSS_OF_ANOTHER_HEAD = """
+import json
+from armbench_segmentation import integration as binder
+
+[training, *_] = binder.preprocess()
+[first, *_] = training.sample_ids
+outputs = [output[None] if output.ndim == 2 else output for output in binder.load_model().model.run(None, {
+    "images": binder.encode_image(first, training)[None]})]
+truth = [binder.encode_boxes(first, training)[None], binder.encode_masks(first, training)[None]]
+print(json.dumps([binder.segmentation_loss(*outputs, *truth).tolist(),
+                  binder.loss_components(*outputs, *truth)["objectness_loss"]]))
+"""
+
+
+def save_yolov8(path, rows):
+    """A model of 64 pixels and two classes with YOLOv8's outputs: constants, declared with `rows`."""
+    values = {"output0": np.full((1, 38, 84), 0.5, np.float32), "output1": np.ones((1, 32, 16, 16), np.float32)}
+    declared = {"output0": [1, 38, rows], "output1": [1, 32, 16, 16]}
+    graph = helper.make_graph(
+        [helper.make_node("Constant", [], [name], value=numpy_helper.from_array(v)) for name, v in values.items()],
+        "constant",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, 64, 64])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in declared.items()],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
 
 
 @pytest.fixture(scope="session")
@@ -146,6 +177,24 @@ def test_instance_rows(batches):
         assert isinstance(row["verdict"], str)
     assert {row["verdict"] for row in batches["unlabeled rows"]} == {None}
     assert {row["kind"] for row in batches["unlabeled rows"]} == {"pred"}
+
+
+def test_instance_rows_keep_x_and_y_apart(batches):
+    true_rows = [row["box_rel"] for row in batches["rows"] if row["kind"] == "gt"]
+    true_boxes = [box for box in batches["true boxes"] if box[4] >= 0]
+    assert len(true_rows) == len(true_boxes) > 1
+    for (x1, y1, x2, y2), (cx, cy, w, h, _) in zip(true_rows, true_boxes, strict=True):
+        assert ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1) == pytest.approx((cx, cy, w, h), abs=1e-5)
+
+
+@pytest.mark.parametrize("rows", [84, "anchors"])
+def test_a_head_without_objectness_has_a_loss_also_where_its_file_leaves_shapes_open(run, tmp_path, rows):
+    save_yolov8(tmp_path / "v8.onnx", rows)
+    process = run("-c", LOSS_OF_ANOTHER_HEAD, ARMSCOPE_MODEL=str(tmp_path / "v8.onnx"))
+    assert process.returncode == 0, process.stderr
+    [loss], [objectness] = json.loads(process.stdout.splitlines()[0])
+    assert loss > 0
+    assert objectness is None
 
 
 def test_missing_data_is_one_clear_error(run, tmp_path):

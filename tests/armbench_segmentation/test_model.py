@@ -3,7 +3,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from armbench_segmentation.model import open_session, read_facts
+from armbench_segmentation.model import open_session, output_shapes, read_facts
 
 
 def save_model(path, *, input_shape, metadata=None):
@@ -27,10 +27,16 @@ def test_facts_of_a_dynamic_batch(tmp_path):
     facts = read_facts(open_session(path))
     assert facts.image_size == (64, 96)
     assert facts.batch_size is None
-    assert facts.output_shapes == ((None, 3, 64, 96),)
     assert facts.names == ("Object", "Tote")
     assert facts.anchors == ((10, 13, 16, 30), (1, 2, 3, 4))
     assert facts.resize == "letterbox"
+
+
+def test_output_shapes_that_the_file_leaves_open_are_found_by_running(tmp_path):
+    fixed = open_session(save_model(tmp_path / "fixed.onnx", input_shape=["batch", 3, 64, 96]))
+    assert output_shapes(fixed, (64, 96)) == [(1, 3, 64, 96)]
+    open_ended = open_session(save_model(tmp_path / "open.onnx", input_shape=[2, 3, "h", "w"]))
+    assert output_shapes(open_ended, (32, 64)) == [(2, 3, 32, 64)]
 
 
 def test_facts_of_a_fixed_batch_without_metadata(tmp_path):
