@@ -52,8 +52,8 @@ def _precision(results: Mapping[str, Any]) -> "Table":
 
 
 def _shapes(results: Mapping[str, Any]) -> "Table":
-    title = f"Over- and under-segmentation at confidence {results['confidence']:g}: objects (images)"
-    table = _table(title, ["rule", "over-segmented", "under-segmented", "duplicates"])
+    title = f"Over- and under-segmentation from confidence {results['confidence']:g} on, count (images)"
+    table = _table(title, ["rule", "objects cut", "predictions that merge", "duplicates"])
     for rule in ("hoover", "containment"):
         found = results[rule]
         cells = [
@@ -66,7 +66,7 @@ def _shapes(results: Mapping[str, Any]) -> "Table":
 
 
 def _errors(results: Mapping[str, Any]) -> "Table":
-    title = f"TIDE errors (mask AP50 {percent(results['tide']['base']['ap'])})"
+    title = f"TIDE errors among predictions of all confidences (mask AP50 {percent(results['tide']['base']['ap'])})"
     table = _table(title, ["error", "count", "AP50 regained"])
     for kind, found in results["tide"].items():
         if kind != "base":

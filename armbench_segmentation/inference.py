@@ -17,7 +17,7 @@ from armbench_segmentation.dataset import read_sample
 from armbench_segmentation.decode import decode_predictions
 from armbench_segmentation.detections import Detections, encode_window
 from armbench_segmentation.instances import Instances
-from armbench_segmentation.model import open_session, read_facts
+from armbench_segmentation.model import open_session, read_facts, runtime_errors
 from armbench_segmentation.resize import Resize, ResizeMode
 from armbench_segmentation.samples import Sample, SetAside
 from latent_space.progress import track
@@ -43,7 +43,7 @@ class Detector:
     confidence, nms_iou : float
         Of `decode_predictions`.
     max_detections : int
-        Per image.
+        Per image, over all classes.
     """
 
     session: "onnxruntime.InferenceSession"
@@ -53,7 +53,7 @@ class Detector:
     resize: ResizeMode = "stretch"
     confidence: float = 0.001
     nms_iou: float = 0.5
-    max_detections: int = 100
+    max_detections: int = 300
 
     @classmethod
     def open(
@@ -118,15 +118,13 @@ class Detector:
         )[0]
 
     def _run(self, pixels: NDArray[np.float32]) -> list[NDArray[Any]]:
-        from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
-
         source = self.session.get_inputs()[0]
         batch = np.repeat(pixels, self.batch_size, axis=0)
         if source.type == "tensor(float16)":
             batch = batch.astype(np.float16)
         try:
             return [np.asarray(output, np.float32) for output in self.session.run(None, {source.name: batch})]
-        except (Fail, InvalidArgument, RuntimeException) as error:
+        except runtime_errors() as error:
             raise ValueError(f"The model must run on an input of shape {batch.shape}: {error}") from error
 
 
@@ -150,14 +148,12 @@ def detect(
         except ValueError as error:
             set_aside.append(SetAside(sample.sample_id, str(error)))
             continue
-        found[sample.sample_id] = _compress(
-            detector.find(image, plan, n_classes=n_classes), limit=detector.max_detections
-        )
+        found[sample.sample_id] = _compress(detector.find(image, plan, n_classes=n_classes))
     return found, set_aside
 
 
-def _compress(objects: Instances, *, limit: int) -> Detections:
+def _compress(objects: Instances) -> Detections:
     corners = objects.boxes_xyxy.astype(np.float64)
     runs = [encode_window(mask, box) for mask, box in zip(objects.masks, corners, strict=True)]
     boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
-    return Detections.sorted(runs, boxes, objects.class_ids, objects.confidence, limit=limit)
+    return Detections.sorted(runs, boxes, objects.class_ids, objects.confidence)

@@ -61,8 +61,6 @@ def open_session(path: Path, *, threads: int = 1) -> "onnxruntime.InferenceSessi
         If onnxruntime cannot read it.
     """
     import onnxruntime
-    from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf, NoSuchFile
-
     if not path.is_file():
         raise FileNotFoundError(
             f"No model at {path}. Train one with `armscope segmentation train`, or point ARMSCOPE_MODEL at yours."
@@ -72,8 +70,16 @@ def open_session(path: Path, *, threads: int = 1) -> "onnxruntime.InferenceSessi
     options.log_severity_level = 3
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except (Fail, InvalidGraph, InvalidProtobuf, NoSuchFile) as error:
+    except runtime_errors() as error:
         raise ValueError(f"{path} must be an ONNX model that onnxruntime reads: {error}") from error
+
+
+def runtime_errors() -> tuple[type[Exception], ...]:
+    """Give what onnxruntime raises on a file or an input that it cannot use; its errors have no common base."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    names = ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoSuchFile", "NotImplemented")
+    return tuple(getattr(state, name) for name in (*names, "RuntimeException"))
 
 
 def read_facts(session: "onnxruntime.InferenceSession") -> ModelFacts:
@@ -111,14 +117,12 @@ def output_shapes(session: "onnxruntime.InferenceSession", image_size: tuple[int
     shapes = [_static(output.shape) for output in session.get_outputs()]
     if all(None not in shape[1:] for shape in shapes):
         return [(shape[0] or 1, *(axis or 1 for axis in shape[1:])) for shape in shapes]
-    from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
-
     [source] = session.get_inputs()
     dtype = np.float16 if source.type == "tensor(float16)" else np.float32
     black = np.zeros((_static(source.shape)[0] or 1, 3, *image_size), dtype)
     try:
         return [np.shape(output) for output in session.run(None, {source.name: black})]
-    except (Fail, InvalidArgument, RuntimeException) as error:
+    except runtime_errors() as error:
         raise ValueError(f"The model must run on an image of {image_size}: {error}") from error
 
 

@@ -1,6 +1,7 @@
 """The `armscope` command: one line for what the user can mend (exit 2), a traceback for a fault of ours (exit 1)."""
 
 import sys
+import warnings
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated
@@ -46,19 +47,28 @@ def push(
 
 def main() -> None:
     """Run the command line; the entry point of the `armscope` script."""
+    warnings.showwarning = _show_warning
     try:
         app(prog_name="armscope")
     except OSError as error:
-        _mendable(error)
+        # The system's own words come with a number that helps nobody.
+        named = error.strerror and error.filename is not None
+        _mendable(f"{error.filename}: {error.strerror}" if named else error)
     except (ValueError, TypeError, ImportError, RuntimeError) as error:
         if not _raised_by_us(error.__traceback__):
             raise
         _mendable(error)
 
 
-def _mendable(error: BaseException) -> None:
+def _mendable(error: BaseException | str) -> None:
     sys.stderr.write(f"armscope: {error}\n")
     sys.exit(2)
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+    """Show a warning of ours as one line, another's not at all: it speaks to programmers."""
+    if category is UserWarning:
+        sys.stderr.write(f"armscope: warning: {message}\n")
 
 
 def _raised_by_us(traceback: TracebackType | None) -> bool:

@@ -1,11 +1,15 @@
 """`armscope demo`: synthetic totes, a small network trained on them, and the map of what it learned."""
 
+import json
 import shutil
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from latent_space.population import Population
 
 _HOUSE = Path(__file__).resolve().parent.parent
 
@@ -37,4 +41,17 @@ def demo(
     typer.echo(f"3/3 Every sample through the model -> {run}")
     population = explore(_HOUSE, out=run, data=data, model=training.model, jobs=jobs, seed=seed)
     print_run(population, run.absolute(), (run / "report.html").absolute())
+    if training.map50 is not None:
+        typer.echo(f"mask mAP50 on the validation images: {training.map50:.3f}")
+    typer.echo(_planted(data / "truth.json", population))
     typer.echo(f"Done in {time.monotonic() - started:.0f} s. Open the report in a browser; it needs no network.")
+
+
+def _planted(truth: Path, population: "Population") -> str:
+    """Say how the model fares inside and outside the slice that the generator made hard on purpose."""
+    planted = json.loads(truth.read_text(encoding="utf-8"))["failure_slice"]
+    labelled = population.samples[population.samples["split"] != "unlabeled"]
+    inside = labelled["sample_id"].isin(planted["file_names"])
+    conditions = " and ".join(f"{name} = {value}" for name, value in planted["conditions"].items())
+    inner, outer = (labelled.loc[mask, "metric_f1"].mean() for mask in (inside, ~inside))
+    return f"planted failure slice, {conditions}: F1 {inner:.2f} on its {inside.sum()} labelled images, {outer:.2f} elsewhere"

@@ -42,20 +42,25 @@ def explore(
 
     folder = folder.expanduser().resolve()
     target = out if out is not None else Path("runs") / (folder.stem if folder.is_file() else folder.name)
-    population = run(
-        folder,
-        out=target,
-        model=model,
-        data=data if data is not None or folder != _HOUSE else _configured_data(),
-        limit=limit,
-        jobs=jobs,
-        resume=resume,
-        latent=latent,
-        seed=seed,
-        batch_size=batch_size,
-        visualizers=not no_visualizers,
-        maps=not no_maps,
-    )
+    try:
+        population = run(
+            folder,
+            out=target,
+            model=model,
+            data=data if data is not None or folder != _HOUSE else _configured_data(),
+            limit=limit,
+            jobs=jobs,
+            resume=resume,
+            latent=latent,
+            seed=seed,
+            batch_size=batch_size,
+            visualizers=not no_visualizers,
+            maps=not no_maps,
+        )
+    except KeyboardInterrupt:
+        advice = " The same command with --resume continues." if (target / ".work").is_dir() else ""
+        typer.echo(f"armscope: Interrupted.{advice}", err=True)
+        raise typer.Exit(130) from None
     report = target.absolute() / "report.html"
     if as_json:
         typer.echo(json.dumps(_summary(population, target.absolute(), report), indent=2))
@@ -115,6 +120,8 @@ def print_run(population: "Population", out: Path, report: Path) -> None:
     table.add_row("samples", *(f"{count['n']:,}" for count in splits.values()))
     table.add_row("failed", *(f"{count['n_failed']:,}" for count in splits.values()), end_section=True)
     for name, means in _means(population).items():
+        if all(math.isnan(mean) for mean in means.values()):
+            continue
         table.add_row(name, *("-" if math.isnan(means[split]) else f"{means[split]:.4g}" for split in splits))
     console.print(table)
     console.print(f"latent vectors: {population.latents.shape[1]} features of {latent.get('name')}", markup=False)

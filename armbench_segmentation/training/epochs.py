@@ -81,14 +81,17 @@ class TrainingRun:
         network, _ = load_network(self._out / "best.pth")
         model = self._out / "model.onnx"
         settings = self._settings
-        parity = export_onnx(
-            network,
-            model,
-            image_size=settings.image_size,
-            categories=self._architecture.categories,
-            resize=settings.resize,
-            exporter=settings.exporter,
-        )
+        [parity] = [
+            export_onnx(
+                network,
+                model,
+                image_size=settings.image_size,
+                categories=self._architecture.categories,
+                resize=settings.resize,
+                exporter=settings.exporter,
+            )
+            for _ in track(range(1), "exporting to ONNX")
+        ]
         best = self._history[self._best_epoch() - 1]
         n_training, n_validation = (len(store) - len(store.set_aside) for store in self._stores.values())
         report = TrainingReport(
@@ -150,7 +153,7 @@ class TrainingRun:
     def _warn_of_set_aside(self, split: str) -> None:
         if (reasons := self._stores[split].set_aside) and len(self._history) == 0:
             name, reason = next(iter(reasons.items()))
-            warnings.warn(f"{len(reasons)} {split} images are set aside; {name}: {reason}", stacklevel=2)
+            warnings.warn(f"{split} images set aside: {len(reasons)}; the first is {name}: {reason}", stacklevel=2)
 
     def _save_best(self) -> None:
         state = {"network": self._optimization.average.state_dict(), "epoch": len(self._history)}

@@ -10,7 +10,8 @@ and their variations depend on the seed and the epoch's number alone, it ends as
 are mask average precision on the validation images, which choose the best epoch and are not learned from.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ except ModuleNotFoundError as error:
 from armbench_segmentation.config import SegmentationConfig
 from armbench_segmentation.dataset import SegmentationData, load_data
 from armbench_segmentation.resize import Resize
+from armbench_segmentation.samples import Sample
 from armbench_segmentation.training.anchors import Anchors, coco_anchors, fit_anchors
 from armbench_segmentation.training.checkpoints import Architecture, load_checkpoint
 from armbench_segmentation.training.epochs import TrainingRun
@@ -70,6 +72,8 @@ def train_segmentation(
     settings = TrainingSettings(**options)
     saved = load_checkpoint(out / "last.pth") if resume else None
     loaded = load_data(_data_config(data, out, images, settings))
+    if not any(sample.n_objects for sample in loaded.splits["training"].samples):
+        raise ValueError(f"{data} must have annotated objects in its training images; got none.")
     if saved is None:
         architecture, state = _new_architecture(loaded, settings), None
     else:
@@ -82,7 +86,19 @@ def train_segmentation(
     with _torch_threads(settings.threads):
         run = TrainingRun(architecture, stores, out, settings, state=state)
         run.train()
-        return run.finish()
+        report = run.finish()
+    if data.is_file():
+        _write_held_out(data, loaded.splits["validation"].samples, out / "validation.json")
+    return report
+
+
+def _write_held_out(annotations: Path, samples: Sequence[Sample], out: Path) -> None:
+    """Write the part of an annotation file that validated, so that it can be evaluated by itself."""
+    content = json.loads(annotations.read_text(encoding="utf-8"))
+    held_out = {sample.image_id for sample in samples}
+    content["images"] = [entry for entry in content["images"] if entry["id"] in held_out]
+    content["annotations"] = [entry for entry in content["annotations"] if entry["image_id"] in held_out]
+    out.write_text(json.dumps(content), encoding="utf-8")
 
 
 def _data_config(data: Path, out: Path, images: Path | None, settings: TrainingSettings) -> SegmentationConfig:

@@ -17,7 +17,8 @@ class MapView {
     this.bounds = MapView.boundsOf(map);
     this.reset();
     this.listen();
-    new ResizeObserver(() => this.draw()).observe(this.canvas);
+    // Painted at once: a frame later the old picture would show, stretched to the new size.
+    new ResizeObserver(() => this.look && this.paint()).observe(this.canvas);
   }
 
   static boundsOf({ x, y }) {

@@ -230,7 +230,7 @@ def test_missing_files_are_named(data, missing):
 def test_the_command_prints_tables_and_writes_metrics(data):
     done = armscope(*options(data, predictions=data / "found.json"))
     assert (done.returncode, done.stderr) == (0, "")
-    for word in ("over-segmented", "hoover, T 0.75", "containment, T 0.8", "localization", "Tote", "Object"):
+    for word in ("objects cut", "hoover, T 0.75", "containment, T 0.8", "localization", "Tote", "Object"):
         assert word in done.stdout
     assert str(data / "out" / "metrics.json") in done.stdout.replace("\n", "")
     metrics = json.loads((data / "out" / "metrics.json").read_text())

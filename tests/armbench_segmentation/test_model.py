@@ -55,8 +55,9 @@ def test_a_missing_model_says_how_to_get_one(tmp_path):
         open_session(tmp_path / "none.onnx")
 
 
-def test_a_file_that_is_no_model_is_named(tmp_path):
-    (tmp_path / "m.onnx").write_bytes(b"not a model")
+@pytest.mark.parametrize("content", [b"", b"not a model"])
+def test_a_file_that_is_no_model_is_named(tmp_path, content):
+    (tmp_path / "m.onnx").write_bytes(content)
     with pytest.raises(ValueError, match=r"m\.onnx must be an ONNX model"):
         open_session(tmp_path / "m.onnx")
 

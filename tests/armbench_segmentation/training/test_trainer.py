@@ -177,16 +177,27 @@ def test_one_annotation_file_is_split_by_the_seed(tmp_path):
     options = {**QUICK, "epochs": 1, "width": "s", "anchors": "fitted", "resize": "letterbox"}
     report = train_segmentation(root / "all.json", tmp_path / "out", **options)
     assert (report.n_training, report.n_validation) == (7, 3)
+    held_out = json.loads((tmp_path / "out" / "validation.json").read_text())
+    assert len(held_out["images"]) == 3
+    assert {a["image_id"] for a in held_out["annotations"]} == {image["id"] for image in held_out["images"]}
     architecture, _ = load_checkpoint(tmp_path / "out" / "best.pth")
     assert architecture.width == "s"
     assert architecture.anchors[0][0] < 60
+
+
+def test_data_without_objects_is_refused(tmp_path):
+    root = write_squares(tmp_path / "data", {"train": 3, "val": 2})
+    content = json.loads((root / "train.json").read_text())
+    (root / "train.json").write_text(json.dumps(content | {"annotations": []}))
+    with pytest.raises(ValueError, match=r"must have annotated objects in its training images; got none"):
+        train_segmentation(root, tmp_path / "out", **QUICK)
 
 
 def test_an_unreadable_image_is_set_aside_with_a_warning(tmp_path):
     root = write_squares(tmp_path / "data", {"train": 6, "val": 3})
     whole = (root / "images" / "train2.png").read_bytes()
     (root / "images" / "train2.png").write_bytes(whole[: len(whole) // 2])
-    with pytest.warns(UserWarning, match=r"1 training images are set aside; .*train2"):
+    with pytest.warns(UserWarning, match=r"training images set aside: 1; the first is .*train2"):
         report = train_segmentation(root, tmp_path / "out", **QUICK | {"epochs": 1})
     assert report.n_training == 5
     set_aside = json.loads((tmp_path / "out" / "training.json").read_text())["set_aside"]
