@@ -54,4 +54,4 @@ def _planted(truth: Path, population: "Population") -> str:
     inside = labelled["sample_id"].isin(planted["file_names"])
     conditions = " and ".join(f"{name} = {value}" for name, value in planted["conditions"].items())
     inner, outer = (labelled.loc[mask, "metric_f1"].mean() for mask in (inside, ~inside))
-    return f"planted failure slice, {conditions}: F1 {inner:.2f} on its {inside.sum()} labelled images, {outer:.2f} elsewhere"
+    return f"planted failure, {conditions}: F1 {inner:.2f} on its {inside.sum()} labelled images, {outer:.2f} elsewhere"
