@@ -96,7 +96,7 @@ def evaluate(
         typer.Option(help="How images become the model's input.", show_default="as the model says, else stretch"),
     ] = None,
     nms_iou: Annotated[float, typer.Option(help="Detections of one class that overlap more are one object.")] = 0.5,
-    max_detections: Annotated[int, typer.Option(help="The most confident of every image that are looked at.")] = 100,
+    max_detections: Annotated[int, typer.Option(help="The most confident of each image and class are seen.")] = 100,
     image_size: Annotated[int | None, typer.Option(help="Input side of a model whose file does not fix it.")] = None,
     category: Annotated[
         list[str] | None, typer.Option(help="Category to use; repeat in the order of the model's classes. Default all.")

@@ -1,14 +1,16 @@
 """Compare detections with the ground truth of a data set: AP, over- and under-segmentation, TIDE, panoptic quality.
 
 **Conventions**: everything is computed at the size of the original photographs, from one matrix of shared pixels per
-image, in run-length encodings. AP and TIDE look at all given detections (AP: at `max_detections` of every image and
-class); over- and under-segmentation, duplicates and panoptic quality at those with at least `confidence`. A detection
-without a match of which more than half lies in a crowd region of its class is excused everywhere. Fractions lie in
-[0, 1], NaN where undefined. Panoptic quality is the mean over the classes that occur in the ground truth or among the
-confident detections.
+image, in run-length encodings. Everything looks only at the `max_detections` most confident of every image and class,
+as COCO does, and a warning counts what that leaves out. AP and TIDE look at all of these; over- and under-segmentation,
+duplicates and panoptic quality at those with at least `confidence`. A detection without a match of which at least half
+lies in a crowd region of its class is excused (COCO's limit, so that TIDE's base AP is AP50; for panoptic quality it
+must be more than half, as in its paper). Fractions lie in [0, 1], NaN where undefined. Panoptic quality is the mean
+over the classes that occur in the ground truth or among the confident detections.
 """
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -49,7 +51,7 @@ def compare(
     tolerance : float, optional
         T of both segmentation rules; by default each its own.
     max_detections : int
-        Per image and class, for AP.
+        Looked at per image and class.
 
     Returns
     -------
@@ -57,7 +59,7 @@ def compare(
         As `evaluate` describes, without what it says of the files.
     """
     truth = [_truth(sample) for sample in split.samples]
-    detections = [found[sample.sample_id] for sample in split.samples]
+    detections = _cut([found[sample.sample_id] for sample in split.samples], max_detections)
     pairs = list(zip(truth, detections, strict=True))
     compared = [
         _ImageResult.of(*pair, confidence=confidence, tolerance=tolerance)
@@ -76,6 +78,18 @@ def compare(
         "n_predictions": sum(len(one) for one in detections),
         "n_confident_predictions": sum(int((one.confidence >= confidence).sum()) for one in detections),
     }
+
+
+def _cut(found: Sequence[Detections], limit: int) -> list[Detections]:
+    kept = [one.most_confident(limit) for one in found]
+    n_found, n_kept = (sum(map(len, each)) for each in (found, kept))
+    if n_kept < n_found:
+        warnings.warn(
+            f"max_detections: {n_found - n_kept} of the {n_found} predictions are left out,"
+            f" being beyond the {limit} most confident of their image and class.",
+            stacklevel=3,
+        )
+    return kept
 
 
 def _truth(sample: Sample) -> Truth:
@@ -112,21 +126,31 @@ class _ImageResult:
                 tolerance=tolerance,
             )
 
-        kept = np.flatnonzero(~_excused(match(np.arange(len(found)), "hoover"), truth, found))
-        confident = kept[found.confidence[kept] >= confidence]
-        matchings = {rule: match(confident, rule) for rule in RULES}
-        tide = TideImage(match(kept, "hoover").errors, found.confidence[kept], found.class_ids[kept], gt_class_ids)
-        classes = (gt_class_ids, found.class_ids[confident])
-        return cls(tide, matchings, _panoptic_of_image(matchings["hoover"], found.confidence[confident], *classes))
+        crowded = _share_in_crowd(match(np.arange(len(found)), "hoover"), truth, found)
+        kept, confident = crowded < FOREGROUND_IOU, found.confidence >= confidence
+        rows, all_kept = np.flatnonzero(kept & confident), np.flatnonzero(kept)
+        panoptic = np.flatnonzero((crowded <= FOREGROUND_IOU) & confident)
+        matchings = {rule: match(rows, rule) for rule in RULES}
+        errors = match(all_kept, "hoover").errors
+        return cls(
+            TideImage(errors, found.confidence[all_kept], found.class_ids[all_kept], gt_class_ids),
+            matchings,
+            _panoptic_of_image(
+                matchings["hoover"] if len(panoptic) == len(rows) else match(panoptic, "hoover"),
+                found.confidence[panoptic],
+                gt_class_ids,
+                found.class_ids[panoptic],
+            ),
+        )
 
 
-def _excused(matching: Matching, truth: Truth, found: Detections) -> NDArray[np.bool_]:
-    """Unmatched predictions that lie in a crowd region of their class."""
+def _share_in_crowd(matching: Matching, truth: Truth, found: Detections) -> NDArray[np.float64]:
+    """Share of every unmatched prediction that lies in one crowd region of its class; 0 of a matched one."""
     crowds = np.flatnonzero(truth.is_crowd)
-    inside = Overlaps.of_runs(found.runs, [truth.runs[i] for i in crowds]).ioa_of_preds > FOREGROUND_IOU
-    excused = (inside & (found.class_ids[:, None] == truth.class_ids[crowds])).any(1)
-    excused[matching.pairs[:, 0]] = False
-    return np.asarray(excused, np.bool_)
+    inside = Overlaps.of_runs(found.runs, [truth.runs[i] for i in crowds]).ioa_of_preds
+    share = (inside * (found.class_ids[:, None] == truth.class_ids[crowds])).max(1, initial=0.0)
+    share[matching.pairs[:, 0]] = 0.0
+    return np.asarray(share, np.float64)
 
 
 def _rule_counts(matchings: Sequence[Matching]) -> dict[str, Any]:

@@ -47,14 +47,28 @@ class Detections:
         return len(self.runs)
 
     @classmethod
-    def sorted(
-        cls, runs: Sequence[Runs], boxes_xywh: Any, class_ids: Any, confidence: Any, *, limit: int
-    ) -> "Detections":
-        """Sort by falling confidence, equal ones in their order, and keep the first `limit`."""
+    def sorted(cls, runs: Sequence[Runs], boxes_xywh: Any, class_ids: Any, confidence: Any) -> "Detections":
+        """Sort by falling confidence, equal ones in their order."""
         scores = np.asarray(confidence, np.float64)
-        order = np.argsort(-scores, kind="stable")[:limit]
         boxes = np.asarray(boxes_xywh, np.float64).reshape(-1, 4)
-        return cls([runs[i] for i in order], boxes[order], np.asarray(class_ids, np.int64)[order], scores[order])
+        found = cls(list(runs), boxes, np.asarray(class_ids, np.int64), scores)
+        return found[np.argsort(-scores, kind="stable")]
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> "Detections":
+        runs = [self.runs[i] for i in rows.tolist()]
+        return Detections(runs, self.boxes_xywh[rows], self.class_ids[rows], self.confidence[rows])
+
+    def most_confident(self, limit: int) -> "Detections":
+        """Keep the first `limit` of every class.
+
+        Examples
+        --------
+        >>> found = Detections.sorted([{}] * 4, np.zeros((4, 4)), [0, 0, 0, 1], [0.9, 0.8, 0.7, 0.1])
+        >>> found.most_confident(2).confidence.tolist()
+        [0.9, 0.8, 0.1]
+        """
+        rows = [np.flatnonzero(self.class_ids == class_id)[:limit] for class_id in np.unique(self.class_ids)]
+        return self[np.sort(np.concatenate([np.zeros(0, np.int64), *rows]))]
 
     @classmethod
     def none(cls) -> "Detections":
@@ -62,7 +76,7 @@ class Detections:
         return cls([], np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0))
 
 
-def read_detections(path: Path, file: CocoFile, split: CocoSplit, *, limit: int) -> dict[str, Detections]:
+def read_detections(path: Path, file: CocoFile, split: CocoSplit) -> dict[str, Detections]:
     """Read a COCO results file: a list of image_id, category_id, score, segmentation and optionally bbox.
 
     Parameters
@@ -74,8 +88,6 @@ def read_detections(path: Path, file: CocoFile, split: CocoSplit, *, limit: int)
     split : CocoSplit
         The usable samples and the categories in the order of the class ids; results of other categories of the
         annotation file are left out.
-    limit : int
-        Detections kept per image, the most confident ones.
 
     Returns
     -------
@@ -103,7 +115,7 @@ def read_detections(path: Path, file: CocoFile, split: CocoSplit, *, limit: int)
         except ValueError as error:
             raise ValueError(f"{path}: entry {position}: {error}.") from error
     return {
-        name: Detections.sorted(*zip(*found, strict=True), limit=limit) if found else Detections.none()
+        name: Detections.sorted(*zip(*found, strict=True)) if found else Detections.none()
         for name, found in rows.items()
     }
 

@@ -85,7 +85,8 @@ def evaluate(
     min_confidence : float
         Of the model's detections that AP and TIDE see.
     max_detections : int
-        The most confident of every image that are looked at.
+        The most confident of every image and class that are looked at; a warning counts the others. Of every image a
+        model gives at most 300, or `max_detections` where that is more, over all classes.
     image_size : int, optional
         Side of the input of a model whose file does not fix it.
     categories : tuple of str, optional
@@ -98,7 +99,7 @@ def evaluate(
         `AP`, `AP50`, `AP75` of masks; `segm` and `bbox`, each with `AP`, `AP50`, `AP75`, `AR` and `per_class`;
         `hoover` and `containment`, each with the objects and images that are `over_segmented`, `under_segmented`,
         `duplicates`; `tide`, per type the `count` and `ap_regained`; `panoptic` with `PQ`, `SQ`, `RQ` and `per_class`;
-        counts, options and `set_aside`.
+        counts of what was looked at, options and `set_aside`.
 
     Raises
     ------
@@ -184,7 +185,7 @@ def _evaluate(inputs: _Inputs, options: EvaluationOptions) -> tuple[dict[str, An
     file = read_coco(inputs.annotations)
     names = _names(detector, file, options)
     split = load_coco(inputs.annotations, inputs.images, categories=names)
-    found, unreadable = _find(inputs, detector, file, split, limit=options.max_detections)
+    found, unreadable = _find(inputs, detector, file, split)
     set_aside = [*split.set_aside, *unreadable]
     samples = tuple(sample for sample in split.samples if sample.sample_id in found)
     if not samples:
@@ -202,12 +203,12 @@ def _evaluate(inputs: _Inputs, options: EvaluationOptions) -> tuple[dict[str, An
 
 
 def _find(
-    inputs: _Inputs, detector: Detector | None, file: CocoFile, split: CocoSplit, *, limit: int
+    inputs: _Inputs, detector: Detector | None, file: CocoFile, split: CocoSplit
 ) -> tuple[dict[str, Detections], list[SetAside]]:
     if detector is not None:
         return detect(detector, split.samples, n_classes=len(split.categories))
     assert inputs.predictions is not None
-    return read_detections(inputs.predictions, file, split, limit=limit), []
+    return read_detections(inputs.predictions, file, split), []
 
 
 def _open(model: Path, options: EvaluationOptions) -> Detector:
@@ -217,7 +218,7 @@ def _open(model: Path, options: EvaluationOptions) -> Detector:
         resize=options.resize,
         confidence=options.min_confidence,
         nms_iou=options.nms_iou,
-        max_detections=options.max_detections,
+        max_detections=max(Detector.max_detections, options.max_detections),
     )
 
 

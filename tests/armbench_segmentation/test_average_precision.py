@@ -33,7 +33,7 @@ def truth_of(scene):
 def found_in(scene):
     runs = runs_of(scene["pred"])
     classes, confidence = ([one[key] for one in scene["pred"]] for key in ("class_id", "confidence"))
-    return Detections.sorted(runs, boxes_of(runs), classes, confidence, limit=100)
+    return Detections.sorted(runs, boxes_of(runs), classes, confidence)
 
 
 def sides(name):

@@ -9,7 +9,7 @@ from pycocotools import mask as coco_mask
 
 from armbench_segmentation.coco import read_coco
 from armbench_segmentation.dataset import load_coco
-from armbench_segmentation.detections import coco_results, encode, encode_window, read_detections
+from armbench_segmentation.detections import Detections, coco_results, encode, encode_window, read_detections
 
 SQUARE = [[2, 2, 6, 2, 6, 6, 2, 6]]
 
@@ -39,17 +39,29 @@ def entry(**changes):
     return {"image_id": 7, "category_id": 10, "score": 0.5, "segmentation": SQUARE} | changes
 
 
-def test_results_are_sorted_and_limited(tmp_path, data):
+def test_results_are_sorted_and_all_kept(tmp_path, data):
     entries = [entry(score=0.2), entry(score=0.9, category_id=30), entry(score=0.4), entry(image_id="x", score=0.1)]
-    found = read_detections(results(tmp_path, entries), *data, limit=2)
+    found = read_detections(results(tmp_path, entries), *data)
     assert set(found) == {"a.png", "b.png"}
-    assert found["b.png"].confidence.tolist() == [0.9, 0.4]
-    assert found["b.png"].class_ids.tolist() == [0, 1]
+    assert found["b.png"].confidence.tolist() == [0.9, 0.4, 0.2]
+    assert found["b.png"].class_ids.tolist() == [0, 1, 1]
     assert found["a.png"].confidence.tolist() == [0.1]
 
 
+def test_the_most_confident_of_every_class_stay(tmp_path, data):
+    entries = [entry(score=score, bbox=[score, 0, 1, 1]) for score in (0.2, 0.9, 0.4)]
+    entries += [entry(score=0.1, category_id=30)]
+    found = read_detections(results(tmp_path, entries), *data)["b.png"]
+    two = found.most_confident(2)
+    assert two.confidence.tolist() == [0.9, 0.4, 0.1]
+    assert two.boxes_xywh[:, 0].tolist() == [0.9, 0.4, 2]
+    assert (len(two.runs), two.class_ids.tolist()) == (3, [1, 1, 0])
+    assert found.most_confident(9).confidence.tolist() == found.confidence.tolist()
+    assert len(Detections.none().most_confident(1)) == 0
+
+
 def test_an_image_without_results_has_none(tmp_path, data):
-    found = read_detections(results(tmp_path, []), *data, limit=9)
+    found = read_detections(results(tmp_path, []), *data)
     assert [len(one) for one in found.values()] == [0, 0]
 
 
@@ -62,19 +74,19 @@ def test_all_three_encodings_are_the_same_mask(tmp_path, data):
     plain = np.diff([0, *edges, flat.size]).tolist()
     forms = [SQUARE, {"size": [8, 12], "counts": packed["counts"].decode()}, {"size": [8, 12], "counts": plain}]
     path = results(tmp_path, [entry(segmentation=form) for form in forms])
-    found = read_detections(path, *data, limit=9)["b.png"]
+    found = read_detections(path, *data)["b.png"]
     assert [runs["counts"] for runs in found.runs] == [packed["counts"]] * 3
     assert found.boxes_xywh.tolist() == [[2, 2, 4, 4]] * 3
 
 
 def test_a_box_in_the_file_wins_over_the_hull(tmp_path, data):
     path = results(tmp_path, [entry(bbox=[1, 2, 3.5, 4])])
-    assert read_detections(path, *data, limit=9)["b.png"].boxes_xywh.tolist() == [[1, 2, 3.5, 4]]
+    assert read_detections(path, *data)["b.png"].boxes_xywh.tolist() == [[1, 2, 3.5, 4]]
 
 
 def test_an_empty_mask_is_allowed(tmp_path, data):
     path = results(tmp_path, [entry(segmentation={"size": [8, 12], "counts": [96]})])
-    assert len(read_detections(path, *data, limit=9)["b.png"]) == 1
+    assert len(read_detections(path, *data)["b.png"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -99,20 +111,20 @@ def test_an_empty_mask_is_allowed(tmp_path, data):
 )
 def test_malformed_results_are_named(tmp_path, data, entries, message):
     with pytest.raises(ValueError, match=message):
-        read_detections(results(tmp_path, entries), *data, limit=9)
+        read_detections(results(tmp_path, entries), *data)
 
 
 def test_a_missing_file_is_named(tmp_path, data):
     with pytest.raises(FileNotFoundError, match=r"No predictions at .*none.json"):
-        read_detections(tmp_path / "none.json", *data, limit=9)
+        read_detections(tmp_path / "none.json", *data)
 
 
 def test_results_survive_writing_and_reading(tmp_path, data):
     entries = [entry(score=0.25, bbox=[1, 2, 3, 4]), entry(image_id="x", category_id=30, score=0.75)]
-    found = read_detections(results(tmp_path, entries), *data, limit=9)
+    found = read_detections(results(tmp_path, entries), *data)
     written = coco_results(found, *data)
     assert [(one["image_id"], one["category_id"], one["score"]) for one in written] == [(7, 10, 0.25), ("x", 30, 0.75)]
-    again = read_detections(results(tmp_path, written), *data, limit=9)
+    again = read_detections(results(tmp_path, written), *data)
     for name, one in found.items():
         assert again[name].runs == one.runs
         np.testing.assert_array_equal(again[name].boxes_xywh, one.boxes_xywh)

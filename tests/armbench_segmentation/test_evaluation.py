@@ -126,6 +126,40 @@ def test_average_precision_is_pycocotools_on_the_files(data):
         assert results[kind]["AR"] == pytest.approx(run.stats[8], abs=1e-9)
 
 
+def test_a_crowded_class_does_not_push_out_another(data):
+    """COCO looks at 100 detections of every image and class, not of every image."""
+    tote = [one for one in json.loads((data / "found.json").read_text()) if one["category_id"] == 1]
+    many = [
+        {
+            "image_id": 40,
+            "category_id": 2,
+            "segmentation": packed(i % 80, i // 80 * 30, 20, 20),
+            "score": 0.99 - i / 1e3,
+        }
+        for i in range(120)
+    ]
+    (data / "found.json").write_text(json.dumps(many + tote))
+    with pytest.warns(UserWarning, match=r"max_detections: 20 of the 123 predictions are left out"):
+        results = evaluate(**inputs(data), predictions=data / "found.json")
+    truth = COCO(str(data / "gt.json"))
+    run = COCOeval(truth, truth.loadRes(json.loads((data / "found.json").read_text())), "segm")
+    run.evaluate()
+    run.accumulate()
+    run.summarize()
+    assert [results[key] for key in ("AP", "AP50", "AP75")] == pytest.approx(run.stats[:3], abs=1e-9)
+    assert results["segm"]["per_class"]["Tote"]["AP50"] == pytest.approx(1.0)
+    assert results["tide"]["base"]["ap"] == pytest.approx(results["AP50"])
+    assert results["n_predictions"] == 103
+
+
+def test_a_model_gives_more_than_one_class_may_use(data, constant_model):
+    objects = [[0, 0, 25.6, 25.6, 0.9 - i / 1e3, 0] for i in range(120)]
+    model = constant_model(data / "m.onnx", [*objects, [0, 0, 25.6, 25.6, 0.5, 1]], names=("Object", "Tote"))
+    with pytest.warns(UserWarning, match=r"max_detections: 40 of the 242 predictions are left out"):
+        results = evaluate(**inputs(data), model=model)
+    assert results["n_predictions"] == 202
+
+
 def test_ground_truth_as_prediction_is_perfect(data):
     truth = json.loads((data / "gt.json").read_text())
     (data / "same.json").write_text(json.dumps([one | {"score": 0.9} for one in truth["annotations"]]))

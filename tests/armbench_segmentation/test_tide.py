@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from armbench_segmentation.overlaps import Overlaps
 from armbench_segmentation.tide import TIDE_TYPES, TideImage, match_greedily, tide_errors, tide_table
@@ -92,6 +94,22 @@ def test_without_ground_truth_everything_is_background():
     assert image.errors.kinds.tolist() == ["background", "background"]
     assert np.isnan(tide_table([image])["base"]["ap"])
     assert np.isnan(tide_table([])["miss"]["ap_regained"])
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.integers(0, 9999))
+def test_no_fix_costs_precision(seed):
+    rng = np.random.default_rng(seed)
+    images = []
+    for _ in range(rng.integers(1, 5)):
+        n_pred, n_gt = rng.integers(0, 9), rng.integers(0, 6)
+        iou = np.where(rng.random((n_pred, n_gt)) < 0.6, rng.random((n_pred, n_gt)), 0.0)
+        classes = (rng.integers(0, 3, n) for n in (n_gt, n_pred))
+        images.append(image_of(iou, *classes, rng.integers(0, 10, n_pred) / 10))
+    table = tide_table(images)
+    base = table.pop("base")["ap"]
+    for kind, found in table.items():
+        assert np.isnan(found["ap_regained"]) or -1e-12 <= found["ap_regained"] <= 1 - base + 1e-12, kind
 
 
 def test_fixing_the_only_error_makes_ap_perfect():
