@@ -2,10 +2,11 @@
 
 **Conventions**: images are (H, W, 3) uint8 RGB, sizes (height, width). Alpha is dropped and not blended, as OpenCV and
 YOLO's loaders do; 16-bit gray is divided by 257, whatever the brightest pixel is, so that pictures of one camera stay
-comparable; of several frames the first is read. Floating-point pictures hold 0..1, or 0..255 where a pixel exceeds 1.
-The EXIF orientation is applied, except where the annotations were drawn on the stored pixels: their size tells. Of a
-JPEG that is at least twice as large as needed only a half, a quarter or an eighth is decoded (PSNR above 50 dB
-against decoding all and shrinking, at half the cost).
+comparable; of several frames the first is read. Floating-point pictures hold 0..1, or 0..255 where a pixel exceeds 1;
+32-bit integers hold 0..255, or 0..65535 where a pixel exceeds 255.
+The EXIF orientation is applied, except where the annotations were drawn on the stored pixels: their size tells (of a
+TIFF, which Pillow always turns, only the upright size is known). Of a JPEG that is at least twice as large as needed
+only a half, a quarter or an eighth is decoded (PSNR above 50 dB against decoding all and shrinking, at half the cost).
 """
 
 import struct
@@ -139,6 +140,9 @@ def image_suffixes() -> frozenset[str]:
 def _header(image: "Image") -> ImageHeader:
     from PIL.Image import Image as BaseImage
 
+    if image.format == "TIFF":
+        # Pillow turns TIFFs while it loads them, and gives their turned size before.
+        return ImageHeader((image.height, image.width))
     # The base class's method looks at what opening has read; PNG's own would decode all pixels first.
     orientation = BaseImage.getexif(image).get(ORIENTATION_TAG, 1)
     return ImageHeader((image.height, image.width), orientation if orientation in range(1, 9) else 1)
@@ -157,7 +161,11 @@ def _to_8_bit(gray: NDArray[np.generic], mode: str) -> NDArray[np.uint8]:
     values = gray.astype(np.float64)
     if not np.isfinite(values).all() or values.min() < 0 or values.max() > 65535:
         raise ValueError(f"its gray values must lie in 0..65535; got {values.min():g}..{values.max():g}")
-    scale = (255.0 if values.max() <= 1 else 1.0) if mode.startswith("F") else 1 / 257
+    scale = 1 / 257
+    if mode.startswith("F"):
+        scale = 255.0 if values.max() <= 1 else 1.0
+    elif mode == "I" and values.max() <= 255:
+        scale = 1.0
     return np.clip(np.rint(values * scale), 0, 255).astype(np.uint8)
 
 

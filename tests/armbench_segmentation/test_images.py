@@ -11,7 +11,7 @@ CORNERS = np.array([[RED, GREEN, BLUE], [(9, 9, 9), (99, 99, 99), (200, 200, 200
 
 
 def oriented(path, orientation, pixels=CORNERS):
-    """A PNG of `pixels` with an EXIF orientation."""
+    """A file of `pixels` with an EXIF orientation."""
     exif = Image.Exif()
     exif[274] = orientation
     Image.fromarray(pixels).save(path, exif=exif)
@@ -19,12 +19,24 @@ def oriented(path, orientation, pixels=CORNERS):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_every_exif_orientation_is_applied_as_pillow_does(tmp_path, orientation):
-    path = oriented(tmp_path / "a.png", orientation)
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif", "mpo"])
+def test_every_exif_orientation_is_applied_as_pillow_does(tmp_path, suffix, orientation):
+    path = oriented(tmp_path / f"a.{suffix}", orientation, np.kron(CORNERS, np.ones((16, 16, 1), np.uint8)))
     with Image.open(path) as image:
         expected = np.asarray(ImageOps.exif_transpose(image))
     np.testing.assert_array_equal(read_image(path), expected)
+    np.testing.assert_array_equal(read_image(path, size=expected.shape[:2]), expected)
     assert read_header(path).upright_size == expected.shape[:2]
+
+
+def test_a_tiff_without_an_orientation_is_left_as_it_is(tmp_path):
+    Image.fromarray(CORNERS).save(tmp_path / "a.tif")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), CORNERS)
+
+
+def test_a_turned_tiff_has_no_stored_size(tmp_path):
+    with pytest.raises(ValueError, match="the image is 2x3 pixels but its annotations say 3x2"):
+        read_image(oriented(tmp_path / "a.tif", 6), size=(2, 3))
 
 
 def test_the_annotated_size_decides_whether_the_orientation_is_applied(tmp_path):
@@ -47,7 +59,9 @@ def test_an_orientation_beyond_eight_is_ignored(tmp_path):
         ("RGB", (1, 2, 3), (1, 2, 3)),
         ("RGBA", (1, 2, 3, 0), (1, 2, 3)),
         ("LA", (5, 128), (5, 5, 5)),
-        ("I;16", 257 * 40, (40, 40, 40)),
+        ("I;16", 257 * 200, (200, 200, 200)),
+        ("I;16", 65535, (255, 255, 255)),
+        ("I;16", 255, (1, 1, 1)),
         ("CMYK", (0, 255, 255, 0), (255, 0, 0)),
     ],
 )
@@ -63,6 +77,12 @@ def test_every_mode_becomes_8_bit_rgb(tmp_path, mode, value, expected):
 def test_floats_hold_0_to_1_or_0_to_255(tmp_path, top, expected):
     Image.fromarray(np.full((2, 2), top, np.float32)).save(tmp_path / "a.tif")
     assert read_image(tmp_path / "a.tif").max() == expected
+
+
+@pytest.mark.parametrize(("top", "expected"), [(200, 200), (255, 255), (257 * 200, 200), (65535, 255)])
+def test_integers_of_32_bit_hold_0_to_255_or_0_to_65535(tmp_path, top, expected):
+    Image.fromarray(np.array([[0, top]], np.int32)).save(tmp_path / "a.tif")
+    assert read_image(tmp_path / "a.tif")[0, :, 0].tolist() == [0, expected]
 
 
 def test_a_gray_level_beyond_16_bit_is_refused(tmp_path):
