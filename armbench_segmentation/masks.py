@@ -6,8 +6,8 @@ x = 0..1. An object too small to cover half of any pixel keeps the pixel at its 
 Rasterising at the size of the photograph and shrinking afterwards gives the same masks (IoU .996) at a hundred
 times the cost.
 
-Masks are compared packed, 64 pixels to a word: AND and a count of bits, only where both have pixels, cost about a
-fifteenth of a matrix product of float masks and give the same whole numbers.
+Masks are compared packed (`Overlaps.of_masks`), 64 pixels to a word: AND and a count of bits, only where both have
+pixels, cost about a fifteenth of a matrix product of float masks and give the same whole numbers.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from armbench_segmentation.instances import Instances
-from armbench_segmentation.resize import Resize
+from armbench_segmentation.resize import Resize, resample
 from armbench_segmentation.samples import Sample
 
 Segmentation = list[Any] | dict[str, Any]
@@ -95,40 +95,6 @@ def gt_instances(sample: Sample, resize: Resize, mask_size: tuple[int, int]) -> 
     )
 
 
-def intersections(pred_masks: NDArray[np.bool_], gt_masks: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Count the pixels that every prediction shares with every ground truth.
-
-    The one matrix from which IoU, containment, matching and every pair metric of an image follow.
-
-    Parameters
-    ----------
-    pred_masks : (P, h, w) bool
-    gt_masks : (G, h, w) bool
-
-    Returns
-    -------
-    (P, G) int64
-        Pixels.
-
-    Raises
-    ------
-    ValueError
-        If the two are not on one grid.
-
-    Examples
-    --------
-    >>> left, top = np.zeros((2, 1, 4, 4), bool)
-    >>> left[:, :, :2] = top[:, :2] = True
-    >>> intersections(left, top).tolist()
-    [[4]]
-    """
-    if pred_masks.shape[1:] != gt_masks.shape[1:]:
-        raise ValueError(
-            f"pred_masks must be on the grid of gt_masks, {gt_masks.shape[1:]}; got {pred_masks.shape[1:]}."
-        )
-    return packed_intersections(pack_masks(pred_masks), pack_masks(gt_masks))
-
-
 def pack_masks(masks: NDArray[np.bool_]) -> NDArray[np.uint64]:
     """Pack (n, h, w) boolean masks to (n, words), 64 pixels to a word, zeros at the end."""
     packed = np.packbits(masks.reshape(len(masks), masks.shape[1] * masks.shape[2]), axis=1)
@@ -182,7 +148,6 @@ def _draw_polygons(
 def _draw_runs(
     runs: Any, original_size: tuple[int, int], resize: Resize, mask_size: tuple[int, int]
 ) -> NDArray[np.bool_]:
-    import cv2
     from pycocotools import mask as coco_mask
 
     height, width = original_size
@@ -193,13 +158,9 @@ def _draw_runs(
     packed = coco_mask.frPyObjects(runs, height, width) if isinstance(runs["counts"], list) else runs
     full = coco_mask.decode(packed).T * _COVERED
     inner_height, inner_width = resize.inner_size
-    shrinks = inner_height <= height and inner_width <= width
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     coverage = np.zeros(resize.input_size[::-1], np.uint8)
     top, left = int(resize.offset_y), int(resize.offset_x)
-    coverage[left : left + inner_width, top : top + inner_height] = cv2.resize(
-        full, (inner_height, inner_width), interpolation=how
-    )
+    coverage[left : left + inner_width, top : top + inner_height] = resample(full, (inner_width, inner_height))
     return _mostly_covered(coverage, mask_size)
 
 

@@ -56,7 +56,7 @@ class Resize:
         if mode != "letterbox":
             raise ValueError(f"resize must be 'stretch' or 'letterbox'; got {mode!r}.")
         scale = min(input_height / height, input_width / width)
-        inner_width, inner_height = round(width * scale), round(height * scale)
+        inner_width, inner_height = max(1, round(width * scale)), max(1, round(height * scale))
         left = round((input_width - inner_width) / 2 - 0.1)
         top = round((input_height - inner_height) / 2 - 0.1)
         return cls(original_size, input_size, inner_width / width, inner_height / height, float(left), float(top))
@@ -78,15 +78,12 @@ class Resize:
     def apply(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Resize an (H, W, 3) uint8 image to (input height, input width, 3).
 
-        Shrinking averages areas, so that thin structures survive; growing interpolates linearly.
+        See `resample` for how.
         """
-        import cv2
-
         height, width = self.inner_size
-        shrinks = height <= image.shape[0] and width <= image.shape[1]
-        inner = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+        inner = resample(image, (height, width))
         if (height, width) == self.input_size:
-            return np.asarray(inner, np.uint8)
+            return inner
         canvas = np.full((*self.input_size, 3), PADDING_GRAY, np.uint8)
         top, left = int(self.offset_y), int(self.offset_x)
         canvas[top : top + height, left : left + width] = inner
@@ -98,3 +95,21 @@ class Resize:
     @staticmethod
     def _per_axis(points: NDArray[np.float64], operation: np.ufunc, pair: tuple[float, float]) -> NDArray[np.float64]:
         return np.asarray(operation(points, np.tile(pair, points.shape[-1] // 2)), np.float64)
+
+
+def resample(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Resize (H, W) or (H, W, 3) pixels to `size` = (height, width), each axis by its own means.
+
+    An axis that shrinks averages, so that thin structures survive; one that grows interpolates linearly.
+
+    Examples
+    --------
+    >>> stripes = np.tile(np.array([0, 200], np.uint8), (1, 4))
+    >>> resample(stripes, (2, 2)).tolist()
+    [[100, 100], [100, 100]]
+    """
+    import cv2
+
+    (rows, columns), (height, width) = pixels.shape[:2], size
+    shrunk = cv2.resize(pixels, (min(width, columns), min(height, rows)), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(shrunk, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)

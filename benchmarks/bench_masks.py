@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from armbench_segmentation.instances import Instances
-from armbench_segmentation.masks import intersections
 from armbench_segmentation.matching import match_instances
 from armbench_segmentation.metrics import confusion_pairs, segmentation_metrics
+from armbench_segmentation.overlaps import Overlaps
 
 GRID, IMAGE, CONTAINED = 160, 640, 0.8
 Masks = NDArray[np.bool_]
@@ -61,7 +61,7 @@ def measure(n: int) -> dict[str, float]:
     return {
         "predecessor: pairs in Python at 640 x 640": timed(lambda: predecessor(pred.masks, gt.masks), repeats=5),
         "shared pixels: float32 matrix product at 160 x 160": timed(lambda: matrix_product(pred.masks, gt.masks)),
-        "shared pixels: ours, packed bits": timed(lambda: intersections(pred.masks, gt.masks)),
+        "shared pixels: ours, packed bits": timed(lambda: Overlaps.of_masks(pred.masks, gt.masks)),
         "ours: matching, over, under, duplicates, TIDE (hoover)": timed(lambda: match_instances(gt, pred)),
         "ours: the same by the predecessor's rule": timed(lambda: match_instances(gt, pred, rule="containment")),
         "ours: all pair metrics": timed(everything),

@@ -106,6 +106,27 @@ def test_outlines_beyond_the_edge_do_not_reach_into_the_padding():
     assert drawn.sum() == 40 * 80
 
 
+def test_outlines_beyond_the_edge_of_a_small_picture_do_not_reach_into_the_padding():
+    plan = Resize.plan((20, 40), (320, 320), "letterbox")  # 2 pixels outside are 4 of the grid
+    drawn = rasterize([[0, -2, 40, -2, 40, 22, 0, 22]], (20, 40), plan, GRID)
+    assert drawn[20:60].all()
+    assert drawn.sum() == 40 * 80
+    upright = rasterize(
+        [[-2, 0, 22, 0, 22, 40, -2, 40]], (40, 20), Resize.plan((40, 20), (320, 320), "letterbox"), GRID
+    )
+    np.testing.assert_array_equal(upright, drawn.T)
+
+
+def test_runs_that_shrink_on_one_axis_only_are_averaged_there():
+    plan = Resize.plan((300, 4000), (640, 500), "stretch")
+    stripes = np.ones((300, 4000), np.uint8, order="F")
+    for column in (3, 4, 5):  # of 8 that become one: the middle, where interpolation would look
+        stripes[:, column::8] = 0
+    for mask, expected in ((stripes, True), (1 - stripes, False)):
+        runs = {"size": [300, 4000], "counts": coco_mask.encode(np.asfortranarray(mask))["counts"].decode()}
+        assert (rasterize(runs, (300, 4000), plan, (160, 125)) == expected).all()
+
+
 def test_a_small_picture_is_enlarged():
     plan = Resize.plan((16, 16), (320, 320), "stretch")
     mask = np.zeros((16, 16), np.uint8, order="F")

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from armbench_segmentation.resize import PADDING_GRAY, Resize
+from armbench_segmentation.resize import PADDING_GRAY, Resize, resample
 
 sides = st.integers(16, 600)
 
@@ -48,6 +48,37 @@ def test_letterbox_stays_inside_and_keeps_the_aspect_ratio(height, width):
     assert 0 <= fit.offset_x <= 128 - inner_width
     assert 0 <= fit.offset_y <= 128 - inner_height
     assert inner_width / inner_height == pytest.approx(width / height, rel=0.5 / min(inner_height, inner_width) + 0.01)
+
+
+@pytest.mark.parametrize(("height", "top"), [(61, 1), (63, 0), (59, 2)])
+def test_of_odd_padding_the_smaller_half_comes_first(height, top):
+    fit = Resize.plan((height, 64), (64, 64), "letterbox")
+    assert (fit.offset_x, fit.offset_y) == (0, top)
+    rows = np.flatnonzero((fit.apply(np.zeros((height, 64, 3), np.uint8)) == 0).all((1, 2)))
+    assert (rows[0], len(rows)) == (top, height)
+
+
+@pytest.mark.parametrize("size", [(1, 4000), (4000, 1)])
+def test_a_line_is_still_a_line_in_a_letterbox(size):
+    fit = Resize.plan(size, (64, 64), "letterbox")
+    assert sorted(fit.inner_size) == [1, 64]
+    resized = fit.apply(np.full((*size, 3), 255, np.uint8))
+    assert (resized == 255).all(2).sum() == 64
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_an_axis_that_shrinks_averages_whatever_the_other_does(axis):
+    stripes = np.zeros((300, 4000, 3), np.uint8)
+    stripes[:, ::2] = 200
+    image = stripes if axis else stripes.swapaxes(0, 1)
+    resized = Resize.plan(image.shape[:2], (640, 640), "stretch").apply(image)
+    assert resized.shape == (640, 640, 3)
+    np.testing.assert_allclose(resized, 100, atol=17)  # an output pixel has 6.25 stripes
+    np.testing.assert_allclose(resized.mean((0, 1)), 100, atol=1)
+
+
+def test_growing_interpolates():
+    assert resample(np.array([[0, 100]], np.uint8), (1, 4)).tolist() == [[0, 25, 75, 100]]
 
 
 def test_an_unknown_mode_is_refused():
