@@ -8,12 +8,13 @@ An unlabelled split's annotations and categories are not looked at.
 import gc
 import hashlib
 import json
+import posixpath
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from armbench_segmentation.images import image_suffixes
@@ -104,7 +105,8 @@ def read_folder(folder: Path) -> CocoFile:
 def sample_names(file: CocoFile) -> list[str]:
     """Name every image: strings unique in the file and independent of the order of its entries.
 
-    A name is the file name with its sub-folders. Where two entries show the same file the image id is added.
+    A name is the file name with its sub-folders. Where two entries show the same file the image id is added; where
+    there is no file name inside the image folder, the id is all.
 
     Examples
     --------
@@ -112,12 +114,27 @@ def sample_names(file: CocoFile) -> list[str]:
     >>> sample_names(CocoFile(Path("train.json"), images))
     ['a/1.jpg', 'b.jpg#8', 'b.jpg#9']
     """
-    names = [_normalized(entry) for entry in file.images]
+    names = [relative_name(entry) or f"image {entry.get('id')}" for entry in file.images]
     count = Counter(names)
     return [
         shorten(name if count[name] == 1 else f"{name}#{entry.get('id')}")
         for name, entry in zip(names, file.images, strict=True)
     ]
+
+
+def relative_name(entry: dict[str, Any]) -> str | None:
+    """Path of an image inside the image folder; None where `file_name` is none or leads out of the folder.
+
+    Examples
+    --------
+    >>> [relative_name({"file_name": name}) for name in ("./a/1.jpg", "a/../1.jpg", "../1.jpg", "/a/1.jpg", "C:/1.jpg")]
+    ['a/1.jpg', '1.jpg', None, None, None]
+    """
+    name = entry.get("file_name")
+    if not isinstance(name, str) or not name or PureWindowsPath(name).root:
+        return None
+    path = posixpath.normpath(name.replace("\\", "/"))
+    return None if path.split("/")[0] == ".." else path
 
 
 def shorten(name: str) -> str:
@@ -126,13 +143,6 @@ def shorten(name: str) -> str:
         return name
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     return f"{digest}~{name[-(MAX_SAMPLE_ID_LENGTH - 17) :]}"
-
-
-def _normalized(entry: dict[str, Any]) -> str:
-    name = entry.get("file_name")
-    if not isinstance(name, str) or not name:
-        return f"image {entry.get('id')}"
-    return str(PurePosixPath(name.replace("\\", "/")))
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -148,6 +148,11 @@ def _sources(config: SegmentationConfig) -> dict[str, Source]:
 
 def _from_three_files(config: SegmentationConfig) -> dict[str, Source]:
     images = config.images or config.data / "images"
+    if not any((config.data / _FILES[split]).is_file() for split in ("training", "validation")):
+        raise FileNotFoundError(
+            f"No train.json and val.json in {config.data}; the data must be a folder that holds both,"
+            " or one COCO annotation file."
+        )
     sources = {split: _annotated(config.data / _FILES[split], images) for split in ("training", "validation")}
     test = config.data / _FILES["unlabeled"]
     if test.is_file() and config.unlabeled is None:

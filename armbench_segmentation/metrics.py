@@ -3,7 +3,8 @@
 **Conventions**: pure functions of `Instances` and a `Matching`; one number per image and key, float, NaN where
 undefined (no ground truth to cut, no prediction to be precise about). Predictions are those above the confidence that
 counts. Flags are 0 or 1, counts whole numbers, the rest lies in [0, 1] except the mean numbers of segments.
-`DIRECTIONS` says of every key which way is better.
+`DIRECTIONS` says of every key which way is better. In `PREDICTION_DIRECTIONS`, "upward" of `predictions_count` is no
+judgement: the platform wants a direction, but more predictions are neither better nor worse.
 
 Panoptic quality is per image over all classes together, matched one to one by class at IoU > .5; predictions may
 overlap, which the paper rules out, so the most confident takes the object.

@@ -55,7 +55,7 @@ class Sample:
     n_cut : int
         Objects dropped because the image had more than `max_instances`.
     conditions : Mapping
-        Named scalars that the annotation file records for this image; may be empty.
+        Named scalars, finite ones, that the annotation file records for this image; may be empty.
     image_id : int or str, optional
         The annotation file's id; None for an image of a folder without annotations.
     is_labeled : bool

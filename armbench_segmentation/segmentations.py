@@ -113,7 +113,9 @@ def _counts(counts: Any) -> NDArray[np.int64]:
     if isinstance(counts, str):
         return _uncompress(counts)
     try:
-        return np.array(array("q", counts), np.int64)
+        # Some writers say 100.0.
+        whole = [int(n) if isinstance(n, float) and n.is_integer() else n for n in counts]
+        return np.array(array("q", whole), np.int64)
     except (TypeError, OverflowError):
         raise ValueError("its run-length encoding must have counts: a string or a list of integers") from None
 

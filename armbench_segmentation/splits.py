@@ -4,6 +4,7 @@
 every image (about 50 microseconds each from a warm disk), pixels for none.
 """
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from armbench_segmentation.coco import CocoFile, Id
+from armbench_segmentation.coco import CocoFile, Id, relative_name
 from armbench_segmentation.images import ImageHeader, read_header
 from armbench_segmentation.samples import Annotation, CocoSplit, Sample, Scalar, SetAside
 from armbench_segmentation.segmentations import segmentation_box
@@ -76,7 +77,7 @@ def load_split(
     if not source.names:
         raise ValueError(f"{what} must hold at least one image; got none.")
     class_of = {i: categories.index(name) for i, name in source.file.categories.items() if name in categories}
-    headers = _read_headers([source.images / _file_name(entry) for entry in source.file.images])
+    headers = _read_headers([source.images / (relative_name(entry) or "") for entry in source.file.images])
     samples, set_aside = [], []
     for name, entry, header in zip(source.names, source.file.images, headers, strict=True):
         try:
@@ -90,11 +91,6 @@ def load_split(
             raise ValueError(message)
         warnings.warn(message, stacklevel=3)
     return CocoSplit(_cut(samples, max_instances, what), categories, tuple(set_aside))
-
-
-def _file_name(entry: dict[str, Any]) -> str:
-    name = entry.get("file_name")
-    return name.replace("\\", "/") if isinstance(name, str) else ""
 
 
 def _read_headers(paths: Sequence[Path]) -> list[ImageHeader | str]:
@@ -118,8 +114,9 @@ def _read_headers(paths: Sequence[Path]) -> list[ImageHeader | str]:
 def _sample(
     name: str, entry: dict[str, Any], header: ImageHeader | str, source: Source, class_of: Mapping[Id, int]
 ) -> Sample:
-    if not _file_name(entry):
-        raise ValueError(f"its file_name must be a string; got {entry.get('file_name')!r}")
+    file_name = relative_name(entry)
+    if file_name is None:
+        raise ValueError(f"its file_name must be a path inside the image folder; got {entry.get('file_name')!r}")
     if isinstance(header, str):
         raise ValueError(header)
     height, width = _size(entry) or header.upright_size
@@ -130,13 +127,13 @@ def _sample(
             continue
         try:
             box = segmentation_box(raw.get("segmentation"), width, height)
+            is_crowd = _is_crowd(raw.get("iscrowd"))
         except ValueError as error:
             raise ValueError(f"annotation {raw['id']!r}: {error}") from error
-        is_crowd = bool(raw.get("iscrowd"))
         annotations.append(Annotation(raw["id"], class_of[raw["category_id"]], raw["segmentation"], box, is_crowd))
     return Sample(
         sample_id=name,
-        path=source.images / _file_name(entry),
+        path=source.images / file_name,
         width=width,
         height=height,
         annotations=tuple(annotations),
@@ -144,6 +141,12 @@ def _sample(
         image_id=entry.get("id"),
         is_labeled=source.file.is_labeled,
     )
+
+
+def _is_crowd(value: Any) -> bool:
+    if value is not None and (not isinstance(value, int | float) or value not in (0, 1)):
+        raise ValueError(f"its iscrowd must be 0 or 1; got {value!r}")
+    return value == 1
 
 
 def _size(entry: dict[str, Any]) -> tuple[int, int] | None:
@@ -159,7 +162,12 @@ def _conditions(entry: dict[str, Any]) -> dict[str, Scalar]:
     conditions = entry.get("conditions")
     if not isinstance(conditions, dict):
         return {}
-    return {str(name): value for name, value in conditions.items() if isinstance(value, str | int | float | bool)}
+    return {str(name): value for name, value in conditions.items() if _is_condition(value)}
+
+
+def _is_condition(value: Any) -> bool:
+    """Scalars only; NaN and infinity, which Python's JSON allows, say nothing of an image."""
+    return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _cut(samples: Sequence[Sample], max_instances: int | None, what: str) -> tuple[Sample, ...]:

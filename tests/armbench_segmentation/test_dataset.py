@@ -122,7 +122,10 @@ class TestOneFile:
             ({"file_name": "a.jpg", "width": "20"}, "must be positive integers"),
             ({"file_name": "a.jpg", "width": float("inf")}, "must be positive integers"),
             ({"file_name": "a.jpg", "width": None}, "must be positive integers"),
-            ({"file_name": None}, "file_name must be a string; got None"),
+            ({"file_name": None}, "file_name must be a path inside the image folder; got None"),
+            ({"file_name": "../images/a.jpg"}, r"inside the image folder; got '\.\./images/a\.jpg'"),
+            ({"file_name": "sub\\..\\..\\a.jpg"}, r"inside the image folder; got 'sub"),
+            ({"file_name": "C:\\a.jpg"}, r"inside the image folder; got 'C:"),
         ],
     )
     def test_a_bad_image_is_set_aside(self, folder, entry, reason):
@@ -130,6 +133,25 @@ class TestOneFile:
         with pytest.warns(UserWarning, match=rf"(?s)1 of the 2 images.*{reason}"):
             split = folder.load(["a.jpg", entry])
         assert len(split) == len(split.set_aside) == 1
+
+    def test_sample_ids_never_carry_paths_of_the_machine(self, folder):
+        folder.picture("a.jpg")
+        outside = [{"file_name": str(folder.root / "images" / "a.jpg")}, {"file_name": "../images/a.jpg"}]
+        with pytest.warns(UserWarning, match="2 of the 3 images"):
+            split = folder.load([*outside, "sub/../a.jpg"])
+        assert [sample.sample_id for sample in split.samples] == ["a.jpg"]
+        assert [bad.sample_id for bad in split.set_aside] == ["image 0", "image 1"]
+
+    @pytest.mark.parametrize(
+        ("value", "expected"), [(0, False), (1, True), (False, False), (True, True), (None, False)]
+    )
+    def test_a_crowd_is_0_or_1(self, folder, value, expected):
+        assert folder.load(["a.jpg"], [{"iscrowd": value}]).samples[0].annotations[0].is_crowd is expected
+
+    @pytest.mark.parametrize("value", ["0", "1", "false", 2, -1, NAN, [1]])
+    def test_anything_else_is_no_crowd_and_sets_the_sample_aside(self, folder, value):
+        with pytest.warns(UserWarning, match=r"'a\.jpg': annotation 100: its iscrowd must be 0 or 1; got"):
+            assert len(folder.load(["a.jpg", "b.jpg"], [{"iscrowd": value}])) == 1
 
     def test_nothing_usable_is_an_error(self, folder):
         with pytest.raises(
@@ -202,6 +224,7 @@ class TestOneFile:
 
     def test_conditions_are_scalars(self, folder):
         conditions = {"tote": "blue", "light": 0.5, "wet": True, "n": 3, "list": [1], "none": None}
+        conditions |= {"nan": NAN, "up": float("inf"), "down": -float("inf")}
         folder.picture("a.jpg")
         given, none = folder.load([{"file_name": "a.jpg", "conditions": conditions}, "b.jpg"]).samples
         assert given.conditions == {"tote": "blue", "light": 0.5, "wet": True, "n": 3}
@@ -322,6 +345,12 @@ class TestLayouts:
             folder.write(name, [f"{name}.jpg"])
         with pytest.raises(ValueError, match=r"among those of .*train\.json: Object, Tote; got 'Box'"):
             load_data(folder.config(categories=("Tote", "Box")))
+
+    @pytest.mark.parametrize("name", [".", "images", "gone"])
+    def test_a_folder_without_annotation_files_says_what_was_looked_for(self, folder, name):
+        message = r"No train\.json and val\.json in .*; .* a folder that holds both, or one COCO annotation file\."
+        with pytest.raises(FileNotFoundError, match=message):
+            load_data(folder.config(data=folder.root / name))
 
     def test_a_missing_file_is_named(self, folder):
         folder.write("train.json", ["a.jpg"])

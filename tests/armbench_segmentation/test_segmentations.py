@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pycocotools import mask as coco_mask
 
+from armbench_segmentation.detections import encode
 from armbench_segmentation.segmentations import segmentation_box
 
 SQUARE = [2, 3, 8, 3, 8, 9, 2, 9]
@@ -46,6 +47,8 @@ def test_rounding_beyond_the_edge_is_clipped():
         ({"size": [10, 10], "counts": [100]}, "is empty"),
         ({"size": [10, 10], "counts": [50, 0, 50]}, "is empty"),
         ({"size": [10, 10], "counts": [1.5, 98.5]}, "a string or a list of integers"),
+        ({"size": [10, 10], "counts": [float("nan"), 100]}, "a string or a list of integers"),
+        ({"size": [10, 10], "counts": [1e300]}, "a string or a list of integers"),
         ({"size": [10, 10]}, "a string or a list of integers"),
         ({"size": [10, 10], "counts": ""}, "not a COCO string"),
         ({"size": [10, 10], "counts": "o"}, "not a COCO string"),
@@ -57,6 +60,13 @@ def test_rounding_beyond_the_edge_is_clipped():
 def test_what_is_no_outline_is_refused_with_its_reason(segmentation, reason):
     with pytest.raises(ValueError, match=reason):
         segmentation_box(segmentation, 10, 10)
+
+
+def test_whole_numbers_may_be_written_as_floats():
+    runs = {"size": [10, 20], "counts": [100.0, 20, 80.0]}
+    assert segmentation_box(runs, 20, 10) == (10.0, 0.0, 2.0, 10.0)
+    assert coco_mask.area(encode(runs, (10, 20))) == 20
+    assert segmentation_box({"size": [2, 1], "counts": [1.0, 1.0]}, 1, 2) == (0.0, 1.0, 1.0, 1.0)
 
 
 @given(arrays(np.bool_, st.tuples(st.integers(1, 40), st.integers(1, 40))))
