@@ -291,6 +291,13 @@ class TestAnchorFreeHeads:
         found = losses_of(anchor_free(kind, detections), *truth((8, 8, 24, 24, 0)), size=64)
         assert found["classification"] == pytest.approx([-np.log(0.8)])
 
+    @pytest.mark.parametrize(("p", "box"), [(0.04, 0.0), (0.03, 0.25)])
+    def test_the_fit_counts_by_its_sixth_power(self, kind, p, box):
+        # (4/3)**6 = 5.62 lies between 1 / sqrt(.04) = 5 and 1 / sqrt(.03) = 5.77; the fifth and seventh powers do not.
+        detections = [(8, 8, 20, 24, 0, 1.0, 99), (8, 8, 24, 24, 0, p, 99)]
+        found = losses_of(anchor_free(kind, detections), *truth((8, 8, 24, 24, 0)), size=64)
+        assert found["box"] == pytest.approx([box])
+
     def test_a_wrong_class_keeps_the_box(self, kind):
         found = losses_of(anchor_free(kind, [(8, 8, 24, 24, 1, 0.9, 99)]), *truth((8, 8, 24, 24, 0)), size=64)
         assert found["box"] == pytest.approx([0])

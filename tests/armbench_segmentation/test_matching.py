@@ -220,6 +220,13 @@ def test_parts_may_share_an_edge_and_no_more(objects):
         assert match_instances(gt, pred).over_segmented.tolist() == [expected], second
 
 
+def test_a_tiny_part_may_share_a_tenth_of_itself_not_of_the_large_one(objects):
+    gt = objects(spans((0, 100), width=120))
+    for start, expected in ((77, False), (78, True)):  # 3 or 2 of its 20 pixels, of 80
+        pred = objects(spans((0, 80), (start, start + 20), width=120), confidence=[0.9, 0.8])
+        assert match_instances(gt, pred).over_segmented.tolist() == [expected], start
+
+
 def test_a_part_that_overlaps_half_of_its_object_is_no_duplicate(objects):
     """Two halves with a common edge have IoU .52 each: TIDE calls the second a duplicate, the Hoover rule a part."""
     gt, pred = objects(spans((0, 25))), objects(spans((0, 13), (12, 25)), confidence=[0.9, 0.8])
