@@ -58,8 +58,13 @@ def compare(
     dict
         As `evaluate` describes, without what it says of the files.
     """
-    truth = [_truth(sample) for sample in split.samples]
-    detections = _cut([found[sample.sample_id] for sample in split.samples], max_detections)
+    # COCO's order, which decides between equally confident detections of two images.
+    samples = sorted(
+        split.samples,
+        key=lambda sample: (isinstance(sample.image_id, str), 0 if sample.image_id is None else sample.image_id),
+    )
+    truth = [_truth(sample) for sample in samples]
+    detections = _cut([found[sample.sample_id] for sample in samples], max_detections)
     pairs = list(zip(truth, detections, strict=True))
     compared = [
         _ImageResult.of(*pair, confidence=confidence, tolerance=tolerance)

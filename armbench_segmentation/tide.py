@@ -7,9 +7,10 @@ IoU >= .5, but the ground truth is taken), *background* (IoU <= .1 with everythi
 is a *miss* when it is unmatched and no class or localization error would claim it. AP is a fraction at IoU .5, with
 COCO's 101 recall points, averaged over the classes that have ground truth.
 
-Differs from the reference (`tidecv`) in two places: a class without any ground truth does not enter the mean (COCO's
-rule, so that the base AP is COCO's AP50), and a prediction excused by a crowd region is no error (the reference leaves
-it out of AP but still counts it).
+Differs from the reference (`tidecv`) in three places, in the first two so that the base AP is COCO's AP50: a class
+without any ground truth does not enter the mean; the recall points are COCO's, where those of the reference, 0 / 100 to
+100 / 100, differ in the last bit at ten points (some ten-thousandths of AP where a recall is exactly such a point); and a prediction excused by a crowd region is no error (the reference leaves it out of AP but
+still counts it).
 
 References
 ----------
@@ -27,7 +28,7 @@ T = TypeVar("T", bound=np.generic)
 FOREGROUND_IOU = 0.5
 BACKGROUND_IOU = 0.1
 TIDE_TYPES = ("class", "localization", "both", "duplicate", "background", "miss")
-_RECALL_POINTS = np.linspace(0, 1, 101)  # COCO's, to the last bit: arange(101) / 100 differs in 7 places
+_RECALL_POINTS = np.linspace(0, 1, 101)  # COCO's to the last bit, which arange(101) / 100 is not
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ def tide_table(images: Sequence[TideImage]) -> dict[str, dict[str, float]]:
     -------
     dict
         For each of `TIDE_TYPES`: `count` and `ap_regained` in [0, 1]; and under "base" the `ap` itself.
-        NaN where there is no ground truth at all.
+        NaN where there is no ground truth at all; for misses also where there is no prediction, as nothing is left.
     """
     data = _Flat.of(images)
     base = data.average_precision(data.is_match, data.pred_class_ids, np.ones_like(data.is_match), data.n_gt)

@@ -126,6 +126,19 @@ def test_average_precision_is_pycocotools_on_the_files(data):
         assert results[kind]["AR"] == pytest.approx(run.stats[8], abs=1e-9)
 
 
+def test_equal_scores_are_ordered_as_coco_does_by_image_id(data):
+    found = json.loads((data / "found.json").read_text())
+    (data / "found.json").write_text(json.dumps([one | {"score": 0.5} for one in found]))
+    results = evaluate(**inputs(data), predictions=data / "found.json")
+    truth = COCO(str(data / "gt.json"))
+    run = COCOeval(truth, truth.loadRes(json.loads((data / "found.json").read_text())), "segm")
+    run.evaluate()
+    run.accumulate()
+    run.summarize()
+    assert [results[key] for key in ("AP", "AP50", "AP75")] == pytest.approx(run.stats[:3], abs=1e-9)
+    assert results["tide"]["base"]["ap"] == pytest.approx(run.stats[1], abs=1e-9)
+
+
 def test_a_crowded_class_does_not_push_out_another(data):
     """COCO looks at 100 detections of every image and class, not of every image."""
     tote = [one for one in json.loads((data / "found.json").read_text()) if one["category_id"] == 1]

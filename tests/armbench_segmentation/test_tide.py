@@ -124,6 +124,13 @@ def test_fixing_the_only_error_makes_ap_perfect():
         assert [k for k in TIDE_TYPES if found[k]["ap_regained"] > 0] == [kind]
 
 
+def test_without_predictions_fixing_the_misses_leaves_nothing_to_judge():
+    table = tide_table([image_of(np.zeros((0, 2)), [0, 1], [], [])])
+    assert table["base"]["ap"] == 0
+    assert table["miss"]["count"] == 2
+    assert [kind for kind in TIDE_TYPES if np.isnan(table[kind]["ap_regained"])] == ["miss"]
+
+
 def test_a_class_without_ground_truth_does_not_enter_the_mean():
     image = image_of([[0.9], [0.0]], [0], [0, 7], [0.9, 0.8])
     assert tide_table([image])["base"]["ap"] == pytest.approx(1.0)
