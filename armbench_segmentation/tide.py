@@ -9,8 +9,8 @@ COCO's 101 recall points, averaged over the classes that have ground truth.
 
 Differs from the reference (`tidecv`) in three places, in the first two so that the base AP is COCO's AP50: a class
 without any ground truth does not enter the mean; the recall points are COCO's, where those of the reference, 0 / 100 to
-100 / 100, differ in the last bit at ten points (some ten-thousandths of AP where a recall is exactly such a point); and a prediction excused by a crowd region is no error (the reference leaves it out of AP but
-still counts it).
+100 / 100, differ in the last bit at ten points (some ten-thousandths of AP where a recall is exactly such a point); and
+a prediction excused by a crowd region is no error (the reference leaves it out of AP but still counts it).
 
 References
 ----------
