@@ -15,7 +15,8 @@ chosen by its place in the graph, never by its name, so exporters and architectu
 
 **Conventions**: a feature map has its batch first; its vector is the mean over all axes but batch and channels, in
 float64, stored as float32. Boxes are ``x1, y1, x2, y2`` in 0..1 of the model's input. A model with no candidate (linear
-regression: no layer before the head) gives its first output.
+regression: no layer before the head) gives its first output. Quantized maps (int8, uint8) are read as they are: their
+scale is the same for all; where it is not, the tensor is no candidate.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,11 +27,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from latent_space.engine.onnx_graph import POOLING, RESHAPING, UPSAMPLING, DataGraph
+from latent_space.engine.onnx_graph import POOLING, RESHAPING, UNSCALED, UPSAMPLING, DataGraph
 
 Shapes = Mapping[str, tuple[int, ...]]
 ShapeProbe = Callable[[Sequence[str]], Shapes]
 Features = npt.NDArray[np.float32]
+_PAIRWISE = {"Mul", "Add", "QLinearMul", "QLinearAdd"}
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,14 @@ class LatentTensor:
         For a batch of one.
     channel_axis : int
         The axis that pooling keeps.
+    is_output : bool
+        Whether it is an output of the model for want of a candidate.
     """
 
     name: str
     shape: tuple[int, ...]
     channel_axis: int
+    is_output: bool = False
 
     @property
     def is_map(self) -> bool:
@@ -127,11 +132,11 @@ def choose_latent(model: Any, probe: ShapeProbe) -> LatentTensor:
         _waist(graph, shapes, candidates)
         or _end_of_backbone(graph, shapes, candidates)
         or _last_map(graph, shapes, candidates)
-        or graph.outputs[0]
     )
-    if chosen not in shapes:
-        raise ValueError(f"model must have a float tensor to take latents from; got none before {chosen!r}.")
-    return LatentTensor(chosen, shapes[chosen], _axis(graph, chosen, ranks))
+    name = chosen or graph.outputs[0]
+    if name not in shapes:
+        raise ValueError(f"model must have a float tensor to take latents from; got none before {name!r}.")
+    return LatentTensor(name, shapes[name], _axis(graph, name, ranks), is_output=chosen is None)
 
 
 def named_latent(model: Any, name: str, probe: ShapeProbe) -> LatentTensor:
@@ -186,8 +191,17 @@ def _candidates(graph: DataGraph, shapes: Shapes, ranks: dict[str, int]) -> list
         name
         for name in graph.depth
         if name in shared & learned and shapes.get(name, (0,))[0] == 1 and graph.channel_axis(name, ranks) is not None
+        if not _is_unscaled(graph, name)
     ]
     return sorted(found, key=lambda name: graph.depth[name])
+
+
+def _is_unscaled(graph: DataGraph, name: str) -> bool:
+    """Whether a tensor holds integers whose scale differs from sample to sample, or the same as floats."""
+    node = graph.producer(name)
+    if node is not None and node.op_type == "Cast":
+        node = graph.producer(node.input[0])
+    return node is not None and node.op_type in UNSCALED
 
 
 def _scales(graph: DataGraph, shapes: Shapes) -> set[str]:
@@ -196,7 +210,12 @@ def _scales(graph: DataGraph, shapes: Shapes) -> set[str]:
     for name in graph.depth:
         node = graph.producer(name)
         sources = graph.sources(name)
-        if node is None or node.op_type not in ("Mul", "Add") or len(sources) != 2 or name not in shapes:
+        if (
+            node is None
+            or node.op_type.removeprefix("QLinear") not in ("Mul", "Add")
+            or len(sources) != 2
+            or name not in shapes
+        ):
             continue
         sizes = [prod(shapes.get(source, (0,))) for source in sources]
         small, large = sources if sizes[0] < sizes[1] else sources[::-1]
@@ -211,13 +230,20 @@ def _grid(shape: tuple[int, ...], axis: int) -> int:
 
 
 def _waist(graph: DataGraph, shapes: Shapes, candidates: list[str]) -> str | None:
-    """Find the narrowest tensor that all paths cross, where an output has the size of an input."""
+    """Find the narrowest tensor that all paths cross, where an output has the axes of an input and is no softmax."""
     crossed = [name for name in candidates if name in graph.bottlenecks]
     sizes = {prod(shapes[name]) for name in graph.inputs if name in shapes}
-    if not crossed or not any(prod(shapes.get(name, (0,))) in sizes for name in graph.outputs):
+    outputs = [shapes[name] for name in graph.outputs if name in shapes and not graph.is_softmax(name)]
+    inputs = [shapes[name] for name in graph.inputs if name in shapes]
+    if not crossed or not any(_has_same_axes(one, other) for one in inputs for other in outputs):
         return None
     waist = min(reversed(crossed), key=lambda name: prod(shapes[name]))
     return waist if prod(shapes[waist]) < min(sizes) else None
+
+
+def _has_same_axes(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Whether two shapes are the same but for the axes' order, or one is the other flattened."""
+    return sorted(one) == sorted(other) or (prod(one) == prod(other) and min(len(one), len(other)) <= 2)
 
 
 def _end_of_backbone(graph: DataGraph, shapes: Shapes, candidates: list[str]) -> str | None:

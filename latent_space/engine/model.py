@@ -135,14 +135,14 @@ class OnnxModel:
         return {name: np.stack(rows).astype(dtype, copy=False) for name, dtype, rows in columns}
 
     def _shapes(self, names: Sequence[str], feeds: dict[str, Array]) -> Shapes:
-        """Shapes of the float tensors for a batch of one, by running the model once per few tensors."""
+        """Shapes of the float and quantized tensors for a batch of one, by running the model once per few tensors."""
         shapes = {name: (1, *feeds[name].shape[1:]) for name in names if name in feeds}
         wanted = [name for name in names if name not in feeds]
         session = self._open(wanted, optimize=False)
         for start in range(0, len(wanted), _PROBED_AT_ONCE):
             part = wanted[start : start + _PROBED_AT_ONCE]
             for name, result in zip(part, session.run(part, feeds), strict=True):
-                if isinstance(result, np.ndarray) and result.dtype.kind == "f" and result.ndim:
+                if isinstance(result, np.ndarray) and result.ndim and _can_hold_features(result.dtype):
                     lead = 1 if len(result) == self.batch_size else len(result)
                     shapes[name] = (lead, *result.shape[1:])
         return shapes
@@ -253,6 +253,11 @@ class KerasModel:
         self._model = self._build(self._model.inputs, [*self._model.outputs, tensor])
         self.latent = LatentTensor(str(tensor.name), (1, *tensor.shape[1:]), len(tensor.shape) - 1)
         return self.latent
+
+
+def _can_hold_features(dtype: np.dtype[Any]) -> bool:
+    """Whether a tensor of this type can be a feature, or one on its way to a feature in a quantized model."""
+    return dtype.kind == "f" or dtype.name in ("int8", "uint8", "int32")
 
 
 def open_model(loaded: Any) -> Model:

@@ -1,9 +1,9 @@
 """An ONNX graph as the flow of data from inputs to outputs: who depends on whom, which axis holds the channels.
 
 **Conventions**: only tensors that carry *data* count, that is, values that depend on the model's inputs; weights,
-constants and shape arithmetic (everything behind `Shape` and `Size`) do not, so a `Reshape` whose target was computed
-from the input's shape is no dependence. Depth is the longest path from an input, in nodes. Nodes of subgraphs (`If`,
-`Loop`) are not looked into: such a node depends on all that its branches capture.
+constants, scales of quantization and shape arithmetic (all behind `Shape` and `Size`) do not, so a `Reshape` whose
+target was computed from the input's shape is no dependence. Depth is the longest path from an input, in nodes. Nodes of
+subgraphs (`If`, `Loop`) are not looked into: such a node depends on all that its branches capture.
 """
 
 from collections import defaultdict
@@ -12,15 +12,19 @@ from functools import cached_property
 from typing import Any
 
 _CONVOLUTIONS = {"Conv", "ConvTranspose", "ConvInteger", "QLinearConv", "FusedConv"}
-_PRODUCTS = {"MatMul", "MatMulInteger", "QLinearMatMul"}
+_PRODUCTS = {"MatMul", "MatMulInteger", "QLinearMatMul", "MatMulIntegerToFloat", "DynamicQuantizeMatMul"}
+_LINEAR = {"Gemm", "QGemm"}
 _RECURRENT = {"LSTM", "GRU", "RNN"}
 _RESAMPLING = {"Resize", "Upsample", "DepthToSpace", "GridSample"}
 _NORMALIZATIONS = {"BatchNormalization", "InstanceNormalization", "GroupNormalization", "LRN"}
-_WINDOW_POOLING = {"AveragePool", "MaxPool", "LpPool", "GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"}
+_WINDOW_POOLING = {"QLinearAveragePool", "QLinearGlobalAveragePool"}
+_WINDOW_POOLING |= {"AveragePool", "MaxPool", "LpPool", "GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"}
 _SHAPE_ONLY = {"Shape", "Size"}
+_DYNAMIC_QUANTIZATION = "DynamicQuantizeLinear"
+UNSCALED = {_DYNAMIC_QUANTIZATION, "ConvInteger", "MatMulInteger"}
 _MIXES_AXES = {"Gather", "GatherND", "GatherElements", "Einsum", "TopK", "NonMaxSuppression", "ScatterND", "Expand"}
-_WEIGHTED = _CONVOLUTIONS | _PRODUCTS | _RECURRENT | {"Gemm", "Einsum", "Attention", "MultiHeadAttention"}
-_CHANNELS_SECOND = _CONVOLUTIONS | _NORMALIZATIONS | _WINDOW_POOLING | _RESAMPLING | {"Gemm", "SpaceToDepth"}
+_WEIGHTED = _CONVOLUTIONS | _PRODUCTS | _RECURRENT | _LINEAR | {"Einsum", "Attention", "MultiHeadAttention"}
+_CHANNELS_SECOND = _CONVOLUTIONS | _NORMALIZATIONS | _WINDOW_POOLING | _RESAMPLING | _LINEAR | {"SpaceToDepth"}
 _CHANNELS_LAST = _PRODUCTS | _RECURRENT | {"LayerNormalization", "Attention"}
 UPSAMPLING = _RESAMPLING | {"ConvTranspose"}
 POOLING = _WINDOW_POOLING | {"ReduceMean", "ReduceMax"}
@@ -54,7 +58,9 @@ class DataGraph:
         for node in self.nodes:
             sources = [name for name in _inputs_of(node) if name in self.depth]
             if sources and node.op_type not in _SHAPE_ONLY:
-                self.depth |= dict.fromkeys(filter(None, node.output), 1 + max(self.depth[name] for name in sources))
+                # Beside the quantized values there are their scale and zero point, which are no data.
+                made = node.output[:1] if node.op_type == _DYNAMIC_QUANTIZATION else filter(None, node.output)
+                self.depth |= dict.fromkeys(made, 1 + max(self.depth[name] for name in sources))
         self.outputs = [value.name for value in graph.output if value.name in self.depth]
 
     def producer(self, tensor: str) -> Any | None:
@@ -74,6 +80,13 @@ class DataGraph:
             and node.op_type in _WEIGHTED
             and any(name not in self.depth for name in node.input if name)
         )
+
+    def is_softmax(self, tensor: str) -> bool:
+        """Whether the tensor holds shares of one, as classifiers give them."""
+        node = self.producer(tensor)
+        while node is not None and node.op_type in RESHAPING and node.input[0] in self.depth:
+            node = self.producer(node.input[0])
+        return node is not None and node.op_type in ("Softmax", "LogSoftmax")
 
     def ancestors(self, tensor: str, *, through_weights: bool = True) -> set[str]:
         """Tensors on which `tensor` depends, itself included; optionally only up to the nearest layers with weights."""

@@ -223,7 +223,15 @@ def test_a_transformer_gives_normalised_features_before_its_head():
 def test_a_model_without_hidden_layer_gives_its_output():
     model, latent, graph = opened(to_onnx(nn.Sequential(nn.Flatten(), nn.Linear(30, 2)), WINDOW), WINDOW)
     assert latent.name == graph.outputs[0]
+    assert latent.is_output
     assert latent.pool(model.predict([[WINDOW[0].numpy()]])[0].features).shape == (2,)
+
+
+def test_a_classifier_of_as_many_classes_as_inputs_is_no_autoencoder():
+    layers = (nn.Linear(10, 8), nn.ReLU(), nn.Linear(8, 9), nn.ReLU(), nn.Linear(9, 10))
+    example = torch.rand(1, 10)
+    for end, wanted in ((nn.Softmax(1), 9), (nn.Identity(), 8)):
+        assert opened(to_onnx(nn.Sequential(*layers, end), example), example)[1].shape == (1, wanted)
 
 
 def test_features_that_are_an_output_themselves_may_be_chosen():
@@ -238,6 +246,7 @@ def test_features_that_are_an_output_themselves_may_be_chosen():
 
     model, latent, graph = opened(to_onnx(Both(), WINDOW), WINDOW)
     assert latent.name == graph.outputs[1]
+    assert not latent.is_output
     prediction = model.predict([[WINDOW[0].numpy()]])[0]
     assert len(prediction.outputs) == 2
     np.testing.assert_array_equal(prediction.features[0], prediction.outputs[1])
