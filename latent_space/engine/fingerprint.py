@@ -1,7 +1,8 @@
 """What a run was made from, as hashes: a chunk of an interrupted run is used again only if nothing of it has changed.
 
-**Conventions**: the files of an integration are its Python and YAML files; tests, documents, hidden folders, virtual
-environments and what is given to be left out do not count. A data folder counts by the names, sizes and times of its
+**Conventions**: the files of an integration are its Python and YAML files, and settings and tables in other formats,
+these by content where they are small, else by size and time. Tests, documents, hidden files, virtual environments, run
+folders and what is given to be left out do not count. A data folder counts by the names, sizes and times of its
 files, which is cheap; single files of it may be large.
 """
 
@@ -12,7 +13,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-_SUFFIXES = (".py", ".yaml", ".yml")
+from latent_space.run_folder import RUN_FILE
+
+_CODE = (".py", ".yaml", ".yml")
+_SETTINGS = (".json", ".toml", ".csv", ".txt", ".ini")
+_SMALL = 256 * 1024
+_MARKS_OF_OTHERS = ("pyvenv.cfg", RUN_FILE)
 _IGNORED = {"tests", "benchmarks", "docs", "runs", "__pycache__", "node_modules", "site-packages"}
 
 
@@ -28,9 +34,14 @@ def files_fingerprint(root: Path, leave_out: Sequence[Path] = ()) -> str:
     """
     digest = hashlib.sha256()
     for path in _files(root, {folder.resolve() for folder in leave_out}):
-        if path.suffix in _SUFFIXES:
-            digest.update(path.relative_to(root).as_posix().encode() + b"\0")
+        if path.suffix not in _CODE + _SETTINGS:
+            continue
+        digest.update(os.fsencode(path.relative_to(root).as_posix()) + b"\0")
+        facts = path.stat()
+        if path.suffix in _CODE or facts.st_size <= _SMALL:
             digest.update(hashlib.sha256(path.read_bytes()).digest())
+        else:
+            digest.update(f"{facts.st_size}\0{facts.st_mtime_ns}\n".encode())
     return digest.hexdigest()
 
 
@@ -40,7 +51,8 @@ def data_fingerprint(data: Path | None, first_samples: str) -> str:
     if data is not None and data.exists():
         for path in _files(data, set()) if data.is_dir() else [data]:
             facts = path.stat()
-            digest.update(f"{path.relative_to(data).as_posix()}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode())
+            name = os.fsencode(path.relative_to(data).as_posix())
+            digest.update(name + f"\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode())
     return digest.hexdigest()
 
 
@@ -58,7 +70,9 @@ def _files(root: Path, leave_out: set[Path]) -> Iterator[Path]:
             for name in names
             if not name.startswith(".")
             and name not in _IGNORED
-            and not (here / name / "pyvenv.cfg").is_file()
+            and not any((here / name / mark).is_file() for mark in _MARKS_OF_OTHERS)
             and (here / name).resolve() not in leave_out
         )
-        yield from (here / name for name in sorted(files))
+        # Editors keep locks as links to nowhere.
+        paths = (here / name for name in sorted(files) if not name.startswith("."))
+        yield from (path for path in paths if path.is_file())
