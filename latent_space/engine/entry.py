@@ -57,6 +57,8 @@ def _entry_file(file: Path) -> str:
 
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file} must be UTF-8 text; got: {error}") from error
     except yaml.YAMLError as error:
         raise ValueError(f"{file} must be valid YAML; got: {' '.join(str(error).split())}") from error
     name = content.get("entryFile") if isinstance(content, dict) else None

@@ -31,3 +31,10 @@ def test_what_is_no_integration_is_told(content, message, tmp_path):
         (tmp_path / "leap.yaml").write_text(content)
     with pytest.raises((FileNotFoundError, ValueError), match=message):
         find_entry(tmp_path)
+
+
+def test_text_in_another_encoding_is_told(tmp_path):
+    (tmp_path / "leap.yaml").write_bytes(b"entryFile: caf\xe9.py\n")
+    with pytest.raises(ValueError, match=r"leap.yaml must be UTF-8 text; got: .* can't decode byte 0xe9") as caught:
+        find_entry(tmp_path)
+    assert "\n" not in str(caught.value)
