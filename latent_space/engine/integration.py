@@ -1,8 +1,9 @@
 """Load a code-loader integration as the platform would: its entry file, graph, handlers, data and model.
 
 All of code-loader's state is global, so a process loads **one** integration, and the engine loads it in a fresh process
-that has imported nothing but `latent_space`: a foreign folder may hold packages named like any of ours. The folder goes
-to the front of `sys.path` and becomes the working directory, telemetry is off before code-loader is imported, and paths
+that has imported nothing but `latent_space`: a foreign folder may hold packages named like any of ours, and what it
+imports under such a name is its own wherever it has one. The folder goes to the front of `sys.path` and becomes the
+working directory, telemetry is off before code-loader is imported, and paths
 are absolute (code-loader recurses without end on ".").
 
 **Conventions**: splits are code-loader's states (training, validation, test, unlabeled, additional), in that order.
@@ -13,6 +14,8 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,8 @@ from latent_space.engine.model import Model, OnnxModel, open_model
 from latent_space.engine.wiring import Wiring, left_out, read_wiring, registered_names
 
 SampleId = str | int
+_TEST = "the integration test"
+_INSTALLED_TOGETHER = ("latent_space", "armscope", "armbench_segmentation")
 
 
 @dataclass
@@ -129,8 +134,11 @@ def load_integration(entry: Entry) -> Integration:
     loader = _loader(entry)
     try:
         loader.exec_script()
-    except Exception as error:
-        raise IntegrationError(f"{entry.file}: {_loading_failure(error)}") from error
+    except (Exception, SystemExit) as error:
+        failure, namespaces = _loading_failure(error), [loader.namespace or {}, *_modules_below(entry.root)]
+        if failure.startswith(_TEST) and _model_loader(namespaces) is None:
+            failure += "; it has no model: decorate its loader with tensorleap_load_model"
+        raise IntegrationError(f"{entry.file}: {failure}") from error
     if binder.integration_test_func is None:
         raise IntegrationError(
             f"{entry.file} registers no tensorleap_integration_test, so nothing is wired: add one that calls the"
@@ -139,7 +147,7 @@ def load_integration(entry: Entry) -> Integration:
     try:
         binder.validate_autoregressive_setup()
         binder.check_preprocess(loader._preprocess_result())
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise IntegrationError(f"{entry.file}: {describe(error)}") from error
     wiring = read_wiring(binder.mapping_connections, binder.setup_container)
     namespace = getattr(loader, "namespace", None) or binder.integration_test_func.__globals__
@@ -149,19 +157,35 @@ def load_integration(entry: Entry) -> Integration:
 
 
 def _prepare_imports(entry: Entry) -> None:
-    """Put the integration's folders first and, where it has a `latent_space` of its own, ours out of its way.
+    """Put the integration's folders first, and ours out of its way unless it is our own.
 
     Our modules keep working: they have imported each other already.
     """
-    house = Path(__file__).resolve().parents[1]
+    house = Path(__file__).resolve().parents[2]
     folders = dict.fromkeys([str(entry.root), str((entry.root / entry.file).parent)])
-    sys.path[:] = [*folders, *[item for item in sys.path if item not in folders and item != str(house.parent)]]
-    sys.path.append(str(house.parent))
+    sys.path[:] = [*folders, *[item for item in sys.path if item not in folders]]
     os.chdir(entry.root)
-    theirs = next((Path(folder, house.name) for folder in folders if Path(folder, house.name).exists()), None)
-    if theirs is not None and theirs.resolve() != house:
-        for name in [name for name in sys.modules if name.split(".")[0] == house.name]:
+    if house not in [Path(folder).resolve() for folder in folders]:
+        if house.name not in ("site-packages", "dist-packages"):
+            sys.path[:] = [item for item in sys.path if Path(item).resolve() != house]
+        sys.meta_path.insert(0, _TheirsFirst(house))
+        for name in [name for name in sys.modules if name.partition(".")[0] in _INSTALLED_TOGETHER]:
             del sys.modules[name]
+
+
+class _TheirsFirst(MetaPathFinder):
+    """Finds packages named like ours anywhere else first, even ones without `__init__.py`, and only then ours."""
+
+    def __init__(self, house: Path) -> None:
+        self.house = house
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """Find a top-level package of one of our names; all others are left to Python."""
+        if fullname not in _INSTALLED_TOGETHER:
+            return None
+        others = [item for item in sys.path if Path(item).resolve() != self.house]
+        found = PathFinder.find_spec(fullname, others)
+        return PathFinder.find_spec(fullname, [str(self.house)]) if found is None else found
 
 
 def _loader(entry: Entry) -> Any:
@@ -199,12 +223,12 @@ def _loading_failure(error: BaseException) -> str:
             part
             for name, part in (
                 ("get_preprocess_result", "preprocess"),
-                ("mapping_inner", "the integration test"),
+                ("mapping_inner", _TEST),
                 ("evaluate_module", "importing it"),
             )
             if name in names
         ),
-        "the integration test",
+        _TEST,
     )
     return f"{part} failed: {describe(cause)}"
 

@@ -1,8 +1,9 @@
 """Run chunks in a process of its own: ``python -m latent_space.engine.worker`` imports `latent_space` alone.
 
 It reads one JSON request per line from standard input and answers each with one line on what was standard output; what
-the integration prints goes to standard error. The first request is a plan and is answered by a description of the
-integration; the others are tasks with the folder to write the chunk to. It ends when its input does.
+the integration prints goes to standard error, and what it reads is empty. The first request is a plan and is answered
+by a description of the integration; the others are tasks with the folder to write the chunk to. It ends when its input
+does.
 
 **Conventions**: an answer has `error`, one line, where the integration failed, and `fault`, a traceback, where our own
 code did.
@@ -27,10 +28,14 @@ from latent_space.engine.stages import open_session, run_chunk
 def main() -> None:
     """Serve requests until the input ends."""
     cv2.setNumThreads(1)  # as every numeric library here: parallel work is whole processes
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    requests, answers = os.fdopen(os.dup(0), encoding="utf-8"), os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
+    # What the integration and its child processes read is empty: they must not take our requests, or wait for more.
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
     plan: Plan | None = None
-    for line in sys.stdin:
+    for line in requests:
         request = json.loads(line)
         if plan is None:
             plan = Plan(**request)

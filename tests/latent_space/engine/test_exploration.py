@@ -164,6 +164,60 @@ def test_packages_named_like_ours_are_theirs(write_integration, tmp_path, run):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("entry", ["leap_integration.py", "tensorleap/start.py"])
+def test_modules_named_like_ours_are_theirs_of_whatever_kind(entry, write_integration, tmp_path, run):
+    """A module instead of a package, packages without `__init__.py`, and a folder that the entry file adds."""
+    extra = """
+    import sys
+    sys.path.insert(0, str(HERE / "more"))
+    import armbench_segmentation.helper, armscope.q, latent_space, tests.theirs
+
+    @tensorleap_metadata("whose")
+    def whose(sample_id, response):
+        import armscope.later
+        modules = (armbench_segmentation.helper, armscope.q, armscope.later, latent_space, tests.theirs)
+        return " ".join(module.WHOSE for module in modules)
+    """
+    folder = write_integration(extra, entry=entry)
+    here = (folder / entry).parent
+    names = ("armbench_segmentation/helper.py", "armscope/q.py", "armscope/later.py", "tests/theirs.py")
+    for name in (*names, "more/latent_space/__init__.py" if "/" in entry else "latent_space.py"):
+        (here / name).parent.mkdir(parents=True, exist_ok=True)
+        (here / name).write_text("WHOSE = 'theirs'\n")
+    samples = run(folder, tmp_path / "run", limit=1).samples
+    assert set(samples["meta_whose"]) == {" ".join(["theirs"] * 5)}
+
+
+@pytest.mark.slow
+def test_an_integration_may_use_ours_where_it_has_none_of_that_name(write_integration, tmp_path, run):
+    extra = """
+    from latent_space import Population
+
+    @tensorleap_metadata("ours")
+    def ours(sample_id, response):
+        return Population.__module__
+    """
+    samples = run(write_integration(extra), tmp_path / "run", limit=1).samples
+    assert set(samples["meta_ours"]) == {"latent_space.population"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "read", ["len(sys.stdin.read())", "len(subprocess.run(['cat'], stdout=-1, check=True).stdout)", "os.read(0, 9)"]
+)
+def test_what_an_integration_reads_from_standard_input_is_empty(read, write_integration, tmp_path, run):
+    extra = f"""
+    import os, subprocess, sys
+
+    @tensorleap_metadata("read")
+    def reading(sample_id, response):
+        return {read if read.startswith("len") else f"len({read})"}
+    """
+    samples = run(write_integration(extra), tmp_path / "run", limit=1).samples
+    assert (samples["meta_read"] == 0).all()
+
+
+@pytest.mark.slow
 def test_a_relative_folder_and_a_working_directory_with_a_package_like_ours(
     write_integration, tmp_path, monkeypatch, run
 ):
