@@ -21,6 +21,7 @@ from latent_space.engine.wiring import Call, Source
 Array = npt.NDArray[Any]
 Values = dict[str, Any]
 _FLOAT16_MAX = 65504.0
+FAILS_ON_BATCH = "fails on a batch"
 
 
 @dataclass
@@ -118,6 +119,7 @@ class Evaluator:
     def __init__(self) -> None:
         self.warnings: list[str] = []
         self._alone: set[str] = set()
+        self._told: set[str] = set()
 
     def evaluate(self, call: Call, batch: Batch) -> list[Values | HandlerError]:
         """Run a metric or loss on every sample of a batch.
@@ -133,20 +135,28 @@ class Evaluator:
                 return list(whole)
         return [self._on_one(call, batch, row) for row in range(len(batch))]
 
-    def _on_batch(self, call: Call, batch: Batch) -> list[Values] | None:
+    def _on_batch(self, call: Call, batch: Batch) -> Sequence[Values | HandlerError] | None:
         if not batch.can_stack(call):
             self._run_alone(call, "reads arrays of different shapes, which cannot be stacked")
             return None
         try:
             with calling(call.title):
                 result = call.function(**batch.arguments(call))
-        except HandlerError:
-            return None
+        except HandlerError as error:
+            return self._one_by_one(call, batch, error)
         try:
             return per_sample(call, result, len(batch))
         except HandlerError:
             self._run_alone(call, "does not return one value per sample of its batch")
             return None
+
+    def _one_by_one(self, call: Call, batch: Batch, error: HandlerError) -> list[Values | HandlerError]:
+        """Find the samples that make a batch fail; where there is none, the handler fails on batches, say so."""
+        results = [self._on_one(call, batch, row) for row in range(len(batch))]
+        if call.title not in self._told and not any(isinstance(result, HandlerError) for result in results):
+            self._told.add(call.title)
+            self.warnings.append(f"{call.title} {FAILS_ON_BATCH} ({error.reason}): it is run one sample at a time.")
+        return results
 
     def _on_one(self, call: Call, batch: Batch, row: int) -> Values | HandlerError:
         try:

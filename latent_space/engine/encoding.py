@@ -9,6 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from itertools import groupby
 from typing import Any
 
@@ -127,13 +128,32 @@ def _add_metadata(metadata: dict[str, Scalar], name: str, result: Any) -> None:
 
 
 def _scalar(value: Any, title: str, key: str) -> Scalar:
+    if isinstance(value, Enum):
+        value = value.value
     if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
         value = value.item()
+    if isinstance(value, str) and not is_text(value):
+        raise HandlerError(title, f"must return strings that are valid Unicode; got {value!r} for {key!r}")
     if value is None or isinstance(value, str | bool):
         return value
     if isinstance(value, int | float):
         return float(value) if math.isfinite(value) else None
     raise HandlerError(title, f"must return numbers, strings, booleans or None; got {type(value).__name__} for {key!r}")
+
+
+def is_text(value: str) -> bool:
+    r"""Whether a string can be written as UTF-8, which halves of surrogate pairs cannot.
+
+    Examples
+    --------
+    >>> is_text("é"), is_text("\udcff")
+    (True, False)
+    """
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def clashing_ids(ids_by_split: dict[str, list[SampleId]]) -> bool:

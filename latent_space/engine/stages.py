@@ -219,19 +219,22 @@ class ChunkRun:
         for call in self.wiring.of("visualizer") if self.session.plan.visualizers else ():
             if is_skipped(call, self.split):
                 continue
-            image = picture(self._visualize(call, work, row))
-            if image is None:
-                continue
-            best = image if best is None else best
-            if self.task.pictures:
+            payload = self._visualize(call, work, row)
+            with calling(call.title):
+                image = picture(payload)
+                if image is None:
+                    continue
+                best = image if best is None else best
                 content, suffix = encode_picture(image)
+            if self.task.pictures:
                 work.files[f"visualizers/{quote(call.name, safe=' ')}/{name}{suffix}"] = content
-        for array in work.sample.inputs.values():
-            best = picture_of_input(array) if best is None else best
-        if best is not None:
-            content, suffix = encode_picture(best)
-            work.thumbnail = f"thumbnails/{name}{suffix}"
-            work.files[work.thumbnail] = content
+        with calling("the thumbnail"):
+            for array in work.sample.inputs.values():
+                best = picture_of_input(array) if best is None else best
+            if best is not None:
+                content, suffix = encode_picture(best)
+                work.thumbnail = f"thumbnails/{name}{suffix}"
+                work.files[work.thumbnail] = content
 
     def _visualize(self, call: Call, work: _Work, row: int) -> Any:
         if work.chain is not None:

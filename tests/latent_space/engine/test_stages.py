@@ -108,3 +108,64 @@ def test_confusion_elements_have_their_own_table(write_integration, tmp_path, ru
     assert set(table["expected_outcome"]) == {"Positive", "Negative"}
     assert (table.groupby("sample_id")["expected_outcome"].agg(lambda x: (x == "Positive").sum()) == 1).all()
     assert table.groupby("sample_id")["predicted_probability"].sum().to_numpy() == pytest.approx(1, abs=1e-2)
+
+
+@pytest.mark.slow
+def test_a_metric_that_fails_on_batches_alone_is_told_once(write_integration, tmp_path, run):
+    extra = """
+    @tensorleap_custom_metric("lonely", direction=MetricDirection.Upward)
+    def lonely(scores):
+        if len(scores) > 1:
+            raise ValueError(f"cannot take {scores.sum()}")
+        return np.ones(1)
+    """
+    folder = write_integration(extra, "lonely(scores)", change={'"training": 13': '"training": 40'})
+    population = run(folder, tmp_path / "run")
+    (warning,) = population.run["warnings"]
+    assert warning.startswith("metric 'lonely' fails on a batch (ValueError: cannot take")
+    assert warning.endswith("it is run one sample at a time.")
+    assert (population.samples["metric_lonely"] == 1).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "picture"),
+    [
+        ("ImageWithBBox", "LeapImageWithBBox(np.zeros((8, 8, 3), np.uint8), [(1, 2, 3, 4)])"),
+        ("Image", "LeapImage(np.zeros((0, 8, 3), np.uint8))"),
+    ],
+)
+def test_a_picture_that_cannot_be_drawn_sets_its_sample_aside(kind, picture, write_integration, tmp_path, run):
+    extra = f"""
+    from code_loader.contract.visualizer_classes import LeapImageWithBBox
+
+    @tensorleap_custom_visualizer("odd", LeapDataType.{kind})
+    def odd(vector) -> {picture.partition("(")[0]}:
+        if vector.ravel()[0] < 0:
+            return {picture}
+        return {picture.partition("(")[0]}(np.zeros((8, 8, 3), np.uint8){", []" if "Box" in kind else ""})
+    """
+    population = run(write_integration(extra, "odd(vector)"), tmp_path / "run")
+    functions = {one["function"] for one in population.run["failed"]}
+    assert functions == {"visualizer 'odd'"}
+    assert 0 < population.run["n_failed"] < 24
+
+
+@pytest.mark.slow
+def test_metadata_of_an_enumeration_are_its_values(write_integration, tmp_path, run):
+    extra = """
+    from enum import Enum, IntEnum
+
+    class Color(str, Enum):
+        red = "dark red"
+
+    class Size(IntEnum):
+        small = 3
+
+    @tensorleap_metadata("kind")
+    def kind(sample_id, response):
+        return {"color": Color.red, "size": Size.small}
+    """
+    samples = run(write_integration(extra), tmp_path / "run", limit=1).samples
+    assert set(samples["meta_kind_color"]) == {"dark red"}
+    assert set(samples["meta_kind_size"]) == {3.0}
