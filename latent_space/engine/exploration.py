@@ -6,7 +6,8 @@ are placed on maps and the report is written.
 
 **Conventions**: samples of a split are in the integration's order, splits in code-loader's. The result does not depend
 on `jobs`, on interruptions, or on how samples fall into chunks. A sample that fails is set aside with its reason and
-counted in `run.json`; when all samples of a split, or of a chunk of it, fail, the run stops.
+counted in `run.json`; when all samples of a split fail, or of several chunks from all over it and no other gave any,
+the run stops.
 """
 
 import os
@@ -15,9 +16,9 @@ from pathlib import Path
 from latent_space.engine.chunks import Plan
 from latent_space.engine.entry import find_entry
 from latent_space.engine.failures import IntegrationError
-from latent_space.engine.run import WORK_FOLDER, Run
+from latent_space.engine.folder import run_folder
+from latent_space.engine.run import Run
 from latent_space.population import Population
-from latent_space.run_folder import RUN_FILE
 
 _MOST_JOBS = 4
 
@@ -55,7 +56,8 @@ def explore(
         Worker processes; by default as many as there are processors, at most four.
     resume : bool
         Whether to use the chunks of an interrupted run again. Only those made from the same integration, model, data,
-        settings and library versions are; a complete run of the same is returned as it is.
+        settings and library versions are; a complete run of the same is returned as it is, with maps if they are
+        wanted and missing.
     latent : str, optional
         Name of a tensor of the model's graph, or of a latent space of the integration; chosen by itself otherwise.
     seed : int
@@ -87,7 +89,7 @@ def explore(
             raise ValueError(f"{name} must be at least 1; got {value}.")
     entry = find_entry(integration)
     plan = Plan(str(entry.root), entry.file, _file(model), latent, batch_size, seed, visualizers)
-    run = Run(entry, plan, _run_folder(out), None if data is None else Path(data).expanduser().absolute(), limit)
+    run = Run(entry, plan, run_folder(out), None if data is None else Path(data).expanduser().absolute(), limit)
     with run.open() as first:
         try:
             finished = run.prepare(first, resume=resume)
@@ -95,7 +97,7 @@ def explore(
             run.discard()
             raise
         if finished is not None:
-            return finished
+            return run.complete(finished, maps=maps)
         run.run_chunks(first, jobs or min(_MOST_JOBS, os.cpu_count() or 1))
     return run.finish(maps=maps)
 
@@ -107,13 +109,3 @@ def _file(model: str | os.PathLike[str] | None) -> str | None:
     if not path.is_file():
         raise FileNotFoundError(f"model must be an ONNX file; got {path}, which does not exist.")
     return str(path)
-
-
-def _run_folder(out: str | os.PathLike[str]) -> Path:
-    folder = Path(out).expanduser().absolute()
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"out must be a folder; got {folder}, which is a file.")
-    known = (folder / RUN_FILE).exists() or (folder / WORK_FOLDER).exists()
-    if folder.is_dir() and any(folder.iterdir()) and not known:
-        raise ValueError(f"out must be a new or empty folder, or an earlier run; {folder} holds other files.")
-    return folder

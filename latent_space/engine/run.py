@@ -2,12 +2,16 @@
 
 **Conventions**: what is needed only until the run is complete lies in `.work` of the run folder: chunks that are done,
 in a folder named by the hash of all they were made from, and the workers' logs. Files of later stages that an earlier
-run left are removed, for they tell of other samples. `run.json` is the last file to be written.
+run left are removed, for they tell of other samples. An earlier `run.json` goes before anything of that run is
+replaced, and `finished` is written into the new one after all other files.
+
+A chunk holds few samples at the start of a split and more later: small data occupy all workers, large data cost little
+per chunk, and neither `limit` nor `jobs` moves the borders. Chunks from all over a split come first, so that a fault of
+the whole split shows early.
 """
 
 import os
 import platform
-import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,24 +19,36 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from importlib import metadata
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from latent_space.engine.assembly import assemble, collect_pictures, write_extras
+from latent_space.engine.calls import FAILS_ON_BATCH
 from latent_space.engine.chunks import Plan, Task, WrittenChunk
 from latent_space.engine.entry import Entry
 from latent_space.engine.failures import IntegrationError
 from latent_space.engine.fingerprint import data_fingerprint, files_fingerprint, settings_fingerprint
+from latent_space.engine.folder import (
+    WORK_FOLDER,
+    begin_replacing,
+    close_work,
+    discard_work,
+    finished_run,
+    has_maps,
+    keep_work,
+    open_work,
+)
 from latent_space.engine.workers import Worker, run_tasks
 from latent_space.explorer import write_report
 from latent_space.maps import add_maps, draw_maps
 from latent_space.population import Population
 from latent_space.progress import track
-from latent_space.run_folder import REPORT_FILE, RUN_FILE, replaced_files, write_json
+from latent_space.run_folder import RUN_FILE, replaced_files, write_json
 
-WORK_FOLDER = ".work"
 _SAMPLES_PER_CHUNK = 64
-_ALL_FAILING = 8
+_SMALL_CHUNKS = 16
+_FIRST_CHUNKS = 4
 _MOST_PICTURES = 20_000
 _MADE_FROM = (
     "model_sha256",
@@ -43,7 +59,6 @@ _MADE_FROM = (
     "settings",
     "latent",
 )
-_OF_LATER_STAGES = ("insights.json", "labelling.csv", "pruning.csv", "curves.json", REPORT_FILE)
 _LIBRARIES = ("code-loader", "onnxruntime", "numpy", "opencv-python-headless", "faiss-cpu", "umap-learn", "openTSNE")
 
 
@@ -69,19 +84,12 @@ class Run:
     def open(self, number: int = 0) -> Worker:
         """Start a worker."""
         variables = {"ARMSCOPE_DATA": str(self.data) if self.data else None, "ARMSCOPE_MODEL": self.plan.model}
-        (self.work / "logs").mkdir(parents=True, exist_ok=True)
         environment = {name: value for name, value in variables.items() if value is not None}
-        return Worker(self.plan, self.work / "logs" / f"worker-{number}.log", environment)
+        return Worker(self.plan, open_work(self.out) / f"worker-{number}.log", environment)
 
     def discard(self) -> None:
         """Leave no trace of a run that could not start, but for what its worker printed."""
-        logs = self.work / "logs"
-        for log in logs.iterdir():
-            if log.stat().st_size == 0:
-                log.unlink()
-        for folder in (logs, self.work, self.out):
-            if not any(folder.iterdir()):
-                folder.rmdir()
+        discard_work(self.out)
 
     def prepare(self, first: Worker, *, resume: bool) -> Population | None:
         """Learn what there is to run; returns the finished run where it is to be resumed and complete already."""
@@ -109,34 +117,26 @@ class Run:
         chunks = settings_fingerprint(settings | {"settings": {**settings["settings"], "limit": None}})
         self.facts["fingerprint"] = complete
         self.seconds["open"] = time.perf_counter() - start
-        if resume and (self.out / RUN_FILE).is_file():
-            done = Population.load(self.out)
-            if done.run.get("fingerprint") == complete and done.run.get("finished"):
-                return done
+        done = finished_run(self.out, complete) if resume else None
+        if done is not None:
+            return done
         self._plan_tasks(splits, self.work / chunks[:16], pictures=pictures)
-        self._keep(self.work / chunks[:16] if resume else None)
+        keep_work(self.out, *([self.work / chunks[:16]] if resume else []))
         return None
 
     def _plan_tasks(self, splits: dict[str, list[Any]], folder: Path, *, pictures: bool) -> None:
-        batch = int(self.facts["batch_size"])
-        size = batch * max(1, _SAMPLES_PER_CHUNK // batch)
         for split, ids in splits.items():
-            for start in range(0, len(ids), size):
-                task = Task(split, tuple(ids[start : start + size]), pictures and self.plan.visualizers)
+            for start, end in _borders(len(ids), int(self.facts["batch_size"])):
+                task = Task(split, tuple(ids[start:end]), pictures and self.plan.visualizers)
                 self.tasks.append((task, folder / f"{split}-{start:08d}-{len(task.sample_ids)}"))
         if not self.tasks:
             raise IntegrationError("The integration has no samples.")
 
-    def _keep(self, chunks: Path | None) -> None:
-        """Remove what an earlier run left, but for the chunks that are used again."""
-        for path in self.work.iterdir():
-            if path.name != "logs" and path != chunks:
-                shutil.rmtree(path)
-
     def run_chunks(self, first: Worker, jobs: int) -> None:
         """Run what is not done yet."""
         start = time.perf_counter()
-        pending = [(task, folder) for task, folder in self.tasks if not WrittenChunk(folder).exists]
+        order = _spread([task.split for task, _ in self.tasks])
+        pending = [self.tasks[number] for number in order if not WrittenChunk(self.tasks[number][1]).exists]
         self.reused = len(self.tasks) - len(pending)
         for folder in {folder.parent for _, folder in pending}:
             folder.mkdir(parents=True, exist_ok=True)
@@ -147,13 +147,24 @@ class Run:
         self.seconds["samples"] = time.perf_counter() - start
 
     def _done(self, first: Worker, others: Sequence[Any], pending: list[tuple[Task, Path]]) -> Iterator[None]:
-        """Yield once per sample that is done; stop where nothing works."""
+        """Yield once per sample that is done; stop where the first chunks of a split, from all over it, give nothing.
+
+        A split of few chunks is left to `_count`, which knows all of them.
+        """
         if not pending:
             return
+        n_chunks = Counter(task.split for task, _ in self.tasks)
+        working = {task.split for task, folder in self.tasks if WrittenChunk(folder).exists}
+        failed: dict[str, list[dict[str, Any]]] = {split: [] for split in n_chunks}
+        n_failing: Counter[str] = Counter()
         for task, answer in run_tasks(first, others, pending):
-            size = sum(len(other.sample_ids) for other, _ in self.tasks if other.split == task.split)
-            if answer["n_samples"] == 0 and len(task.sample_ids) >= min(_ALL_FAILING, size) and size > 1:
-                raise IntegrationError(_failure(answer["failed"][0]))
+            split = task.split
+            if answer["n_samples"]:
+                working.add(split)
+            failed[split] += answer["failed"]
+            n_failing[split] += not answer["n_samples"]
+            if split not in working and n_failing[split] >= _FIRST_CHUNKS:
+                raise IntegrationError(_failure(failed[split], f"all {len(failed[split]) - 1} others that were tried"))
             yield from [None] * len(task.sample_ids)
 
     def finish(self, *, maps: bool) -> Population:
@@ -163,26 +174,46 @@ class Run:
         self._count([chunk.facts() for chunk in chunks])
         population = assemble(chunks)
         self.facts["latent"]["n_features"] = population.latents.shape[1]
-        collect_pictures(chunks, self.work, self.out)
-        write_extras(chunks, len(population), self.out)
-        for name in _OF_LATER_STAGES:
-            (self.out / name).unlink(missing_ok=True)
         self.seconds["assembly"] = time.perf_counter() - start
         population = population.with_run(**self.facts)
         if maps:
-            start = time.perf_counter()
-            population = add_maps(population, random_state=self.plan.seed)
-            self.seconds["maps"] = time.perf_counter() - start
-        population = population.with_run(seconds=self.seconds, finished=_now())
+            population = self._with_maps(population)
+        start = time.perf_counter()
+        begin_replacing(self.out)
+        collect_pictures(chunks, self.work, self.out)
+        write_extras(chunks, len(population), self.out)
         population.save(self.out)
+        self.seconds["assembly"] += time.perf_counter() - start
+        return self._publish(population, maps=maps)
+
+    def complete(self, population: Population, *, maps: bool) -> Population:
+        """Give a run that is finished the maps that it was made without."""
+        if maps and not has_maps(self.out, population):
+            self.seconds = dict(population.run.get("seconds", {}))
+            population = self._with_maps(population)
+            population.save(self.out)
+            return self._publish(population, maps=True)
+        close_work(self.out)
+        return population
+
+    def _with_maps(self, population: Population) -> Population:
+        start = time.perf_counter()
+        population = add_maps(population, random_state=self.plan.seed)
+        self.seconds["maps"] = time.perf_counter() - start
+        return population
+
+    def _publish(self, population: Population, *, maps: bool) -> Population:
+        """Draw maps and report, and only then call the run finished."""
+        finished = population.run.get("finished") or _now()
         if maps:
             start = time.perf_counter()
             draw_maps(population, self.out)
-            write_report(population, self.out)
+            write_report(population.with_run(seconds=self.seconds, finished=finished), self.out)
             self.seconds["report"] = time.perf_counter() - start
-            with replaced_files() as temporary_name:
-                write_json(temporary_name(self.out / RUN_FILE), population.run)
-        shutil.rmtree(self.work)
+        population = population.with_run(seconds=self.seconds, finished=finished)
+        with replaced_files() as temporary_name:
+            write_json(temporary_name(self.out / RUN_FILE), population.run)
+        close_work(self.out)
         return population
 
     def _count(self, facts: list[dict[str, Any]]) -> None:
@@ -198,18 +229,54 @@ class Run:
             count["n"], count["n_failed"] = count["n"] - 1, count["n_failed"] + 1
         empty = [split for split, count in splits.items() if count["n"] == 0 and count["n_failed"] > 1]
         if empty or not any(count["n"] for count in splits.values()):
-            raise IntegrationError(_failure(next(one for one in failed if not empty or one["split"] in empty)))
+            raise IntegrationError(_failure([one for one in failed if one["split"] == (empty or [*splits])[0]]))
         reasons = Counter(f"{one['function']}: {one['reason']}" for one in failed)
         self.facts |= {"splits": splits, "failed": failed, "n_failed": len(failed), "reasons": dict(reasons)}
-        self.facts["warnings"] = list(dict.fromkeys(lines))
+        # The reason why a handler fails on batches may name what is in them: one line for each handler is enough.
+        by_key = {line.partition(f" {FAILS_ON_BATCH} ")[0]: line for line in reversed(lines)}
+        self.facts["warnings"] = list(reversed(by_key.values()))
 
 
-def _failure(failed: dict[str, Any]) -> str:
-    """Tell the failure that stops a run."""
-    return (
-        f"{failed['function']} failed on sample {failed['sample_id']!r} of {failed['split']}, and on every other:"
-        f" {failed['reason']}"
-    )
+def _failure(failed: Sequence[dict[str, Any]], others: str = "every other") -> str:
+    """Tell the first of the failures, and whether the others are of the same function."""
+    first = failed[0]
+    text = f"{first['function']} failed on sample {first['sample_id']!r} of {first['split']}"
+    if len(failed) > 1:
+        same = all(one["function"] == first["function"] for one in failed)
+        text += f", and on {others}" if same else f", and some function on {others}"
+    return f"{text}: {first['reason']}"
+
+
+def _borders(n_samples: int, batch_size: int) -> list[tuple[int, int]]:
+    """Cut a split into chunks: the first ones of a batch each, the others of several whole batches.
+
+    Examples
+    --------
+    >>> _borders(40, 16)
+    [(0, 16), (16, 32), (32, 40)]
+    >>> _borders(300, 16)[-2:]
+    [(240, 256), (256, 300)]
+    """
+    large = batch_size * max(1, _SAMPLES_PER_CHUNK // batch_size)
+    few = min(n_samples, _SMALL_CHUNKS * batch_size)
+    starts = [*range(0, few, batch_size), *range(few, n_samples, large)]
+    return list(pairwise([*starts, n_samples])) if starts else []
+
+
+def _spread(splits: Sequence[str]) -> list[int]:
+    """Order chunks, given the split of each, so that a few from all over each split are the first.
+
+    Examples
+    --------
+    >>> _spread(["training"] * 8 + ["test"])
+    [0, 2, 5, 7, 8, 1, 3, 4, 6]
+    """
+    first: list[int] = []
+    for split in dict.fromkeys(splits):
+        places = [number for number, name in enumerate(splits) if name == split]
+        n_first = min(_FIRST_CHUNKS, len(places))
+        first += [places[round(k * (len(places) - 1) / max(1, n_first - 1))] for k in range(n_first)]
+    return [*first, *(number for number in range(len(splits)) if number not in set(first))]
 
 
 def _task(entry: Entry) -> str:
@@ -221,7 +288,7 @@ def _task(entry: Entry) -> str:
     if settings.is_file():
         try:
             content = yaml.safe_load(settings.read_text(encoding="utf-8"))
-        except yaml.YAMLError:
+        except (yaml.YAMLError, UnicodeDecodeError, OSError):
             content = None
     named = content.get("task") if isinstance(content, dict) else None
     if isinstance(named, str):

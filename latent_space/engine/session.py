@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from latent_space.engine.chunks import Plan
-from latent_space.engine.encoding import clashing_ids, encode
+from latent_space.engine.encoding import clashing_ids, encode, is_text
 from latent_space.engine.entry import Entry
 from latent_space.engine.failures import HandlerError, IntegrationError, calling, describe
 from latent_space.engine.integration import Integration, SampleId, load_integration
@@ -21,7 +22,7 @@ from latent_space.engine.wiring import Call
 
 Array = npt.NDArray[Any]
 MODEL = "the model"
-_TRIED_SAMPLES = 8
+_TRIED_SAMPLES = 16
 
 
 class Session:
@@ -46,6 +47,9 @@ class Session:
             if len(set(ids)) < len(ids):
                 twice = next(sample_id for sample_id, count in Counter(ids).items() if count > 1)
                 raise IntegrationError(f"preprocess gives the sample id {twice!r} of {split} more than once.")
+            odd = next((sample_id for sample_id in ids if not is_text(str(sample_id))), None)
+            if odd is not None:
+                raise IntegrationError(f"preprocess gives the sample id {odd!r} of {split}, which is no valid Unicode.")
         self.model: Model = self.integration.open_model(Path(plan.model) if plan.model else None)
         self.is_chain = self.integration.setup.autoregressive_step is not None
         self.has_objects = has_objects(self.integration)
@@ -64,6 +68,10 @@ class Session:
         latent = {"kind": "latent space", "name": self.space} if self.space else {}
         if self.space is None and self.model.latent is not None:
             latent = {"kind": "tensor", **asdict(self.model.latent), "pooling": "mean"}
+        digest = self._digest()
+        if digest != self._digest():
+            self.integration.warnings.append("Encoders or metadata give other values each time they are called.")
+            digest = self._digest_of_ids()
         return {
             "splits": self.ids,
             "model": self.model.name,
@@ -77,7 +85,7 @@ class Session:
             "visualizers": [call.name for call in wiring.of("visualizer")],
             "latent_spaces": sorted(self.integration.setup.custom_latent_spaces),
             "warnings": self.integration.warnings,
-            "first_samples": self._digest(),
+            "first_samples": digest,
         }
 
     def _choose_space(self) -> str | None:
@@ -95,28 +103,34 @@ class Session:
         return space
 
     def _open_latent(self) -> None:
-        split = next(iter(self.ids))
-        label, inputs = self._first_encoded(split)
+        title, inputs = self._first_encoded()
         try:
-            self.model.open_latent(self.plan.latent if self.space is None else None, inputs)
+            latent = self.model.open_latent(self.plan.latent if self.space is None else None, inputs)
         except ValueError:
             raise
         except Exception as error:
-            raise IntegrationError(f"{MODEL} failed on sample {label!r} of {split}: {describe(error)}") from error
+            raise IntegrationError(f"{MODEL} failed on {title}: {describe(error)}") from error
+        if latent.is_output:
+            self.integration.warnings.append(
+                f"{MODEL} has no feature tensor that the engine can read before its outputs: the output {latent.name!r}"
+                " is taken as latent space. Name another tensor with --latent."
+            )
 
-    def _first_encoded(self, split: str) -> tuple[str, list[Array]]:
-        """Find the first sample that can be encoded, among the first few."""
+    def _first_encoded(self) -> tuple[str, list[Array]]:
+        """Find a sample that can be encoded: among a few from all over each split."""
         problems: list[tuple[str, HandlerError]] = []
-        for sample_id in self.ids[split][:_TRIED_SAMPLES]:
-            label = self.label(split, sample_id)
-            try:
-                return label, self._first_inputs(split, sample_id)
-            except HandlerError as error:
-                problems.append((label, error))
-        label, problem = problems[0]
-        raise IntegrationError(
-            f"{problem.function} failed on sample {label!r} of {split}: {problem.reason}"
-        ) from problem
+        for split, ids in self.ids.items():
+            for sample_id in spread_over(ids, _TRIED_SAMPLES):
+                title = f"sample {self.label(split, sample_id)!r} of {split}"
+                try:
+                    return title, self._first_inputs(split, sample_id)
+                except HandlerError as error:
+                    problems.append((title, error))
+        if not problems:
+            raise IntegrationError("The integration has no samples.")
+        title, problem = problems[0]
+        others = f", and on {len(problems) - 1} others from all over the splits" if len(problems) > 1 else ""
+        raise IntegrationError(f"{problem.function} failed on {title}{others}: {problem.reason}") from problem
 
     def _first_inputs(self, split: str, sample_id: SampleId) -> list[Array]:
         if self.is_chain:
@@ -131,15 +145,31 @@ class Session:
             inputs = encoded[0].inputs
         return [np.asarray(inputs[name]) for name in self.integration.wiring.model_inputs]
 
+    def _digest_of_ids(self) -> str:
+        return hashlib.sha256(repr(self.ids).encode()).hexdigest()
+
     def _digest(self) -> str:
         """Hash the ids of all samples and the encoded first sample of each split: the data as far as it is cheap."""
-        digest = hashlib.sha256(repr(self.ids).encode())
+        digest = hashlib.sha256(self._digest_of_ids().encode())
         for split, ids in self.ids.items():
             for sample in encode(self.integration, split, ids[:1])[0]:
                 for name, array in sorted((sample.inputs | sample.gt).items()):
                     digest.update(name.encode() + np.ascontiguousarray(array).tobytes())
                 digest.update(repr(sorted(sample.metadata.items())).encode())
         return digest.hexdigest()
+
+
+def spread_over(ids: Sequence[SampleId], n: int) -> list[SampleId]:
+    """Take at most n ids, the first and the last among them, at equal steps.
+
+    Examples
+    --------
+    >>> spread_over(range(100), 4), spread_over("ab", 4)
+    ([0, 33, 66, 99], ['a', 'b'])
+    """
+    if len(ids) <= n:
+        return list(ids)
+    return [ids[round(k * (len(ids) - 1) / (n - 1))] for k in range(n)]
 
 
 def _direction(call: Call) -> Any:

@@ -43,6 +43,7 @@ class Worker:
     def __init__(self, plan: Plan, log: Path, environment: dict[str, str]) -> None:
         self._log = log
         self._last = "opening the integration"
+        self.first_samples: str | None = None
         house = Path(__file__).resolve().parents[1]
         with log.open("wb") as sink:
             self._process = subprocess.Popen(
@@ -73,7 +74,9 @@ class Worker:
         IntegrationError
             If it cannot be opened.
         """
-        return self._receive()
+        description = self._receive()
+        self.first_samples = description["first_samples"]
+        return description
 
     def run(self, task: Task, folder: Path) -> dict[str, Any]:
         """Run a task and write its chunk to `folder`."""
@@ -144,6 +147,11 @@ def run_tasks(
 
         def open_worker(worker: Worker) -> None:
             worker.description()
+            if worker.first_samples != first.first_samples:
+                raise IntegrationError(
+                    "preprocess gives other samples in each process: seed whatever it draws at random, and sort what"
+                    " it lists."
+                )
             idle.put(worker)
 
         def run(task: Task, folder: Path) -> tuple[Task, dict[str, Any]]:

@@ -52,7 +52,7 @@ def test_the_sample_that_breaks_a_batch_is_found(write_integration, tmp_path, ru
     ("change", "message"),
     [
         ({"return vector(sample_id, response)\n\n\n@tensorleap_gt": "raise OSError('gone')\n\n\n@tensorleap_gt"},
-         r"input 'vector' failed on sample 'training-0' of training: OSError: gone \(leap_integration.py, line"),
+         r"input 'vector' failed on sample 'training-0' of training, and on 23 others .*: OSError: gone \(leap_int"),
         ({"return np.abs(": "return np.linalg.inv("},
          r"metric 'error' failed on sample 'training-0' of training, and on every other: .*LinAlgError"),
         ({"return -(np.log": "raise KeyError('weights')  # -(np.log"},
@@ -82,6 +82,89 @@ def test_what_stops_a_run_is_one_line_that_names_the_function_and_the_sample(
     with pytest.raises(IntegrationError, match=message) as caught:
         run(folder, tmp_path / "run")
     assert "\n" not in str(caught.value)
+
+
+BAD = """
+    @tensorleap_metadata("bad")
+    def bad(sample_id, response):
+        if sample_id.startswith("training") and {condition}:
+            raise OSError("truncated file")
+        return 1
+    """
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batch_size", [16, 64])
+@pytest.mark.parametrize(("n", "first", "end"), [(192, 64, 128), (300, 0, 64), (300, 30, 300)])
+def test_a_stretch_of_bad_samples_is_set_aside(n, first, end, batch_size, write_integration, tmp_path, run):
+    extra = BAD.format(condition=f"{first} <= int(sample_id.split('-')[1]) < {end}")
+    folder = write_integration(extra, change={'"training": 13': f'"training": {n}'})
+    population = run(folder, tmp_path / "run", batch_size=batch_size, visualizers=False)
+    assert population.run["splits"]["training"] == {"n": n - end + first, "n_failed": end - first}
+
+
+@pytest.mark.slow
+def test_a_long_split_that_gives_nothing_stops_early_with_what_was_counted(write_integration, tmp_path, run):
+    change = {'"training": 13': '"training": 5000', "return np.abs(": "return np.linalg.inv("}
+    message = r"metric 'error' failed on sample 'training-0' of training, and on all \d+ others that were tried: "
+    with pytest.raises(IntegrationError, match=message):
+        run(write_integration(change=change), tmp_path / "run")
+    assert len(list((tmp_path / "run").glob(".work/*/training-*"))) < 10
+
+
+@pytest.mark.slow
+def test_samples_are_tried_in_other_splits_too(write_integration, tmp_path, run):
+    extra = BAD.format(condition="True")
+    with pytest.raises(IntegrationError, match=r"metadata 'bad' failed on sample 'training-0' .* on every other: OSE"):
+        run(write_integration(extra), tmp_path / "run")
+    assert list((tmp_path / "run").glob(".work/*/validation-*")), "the others did run"
+
+
+@pytest.mark.slow
+def test_a_preprocess_that_differs_between_processes_is_refused(write_integration, tmp_path, run):
+    change = {'data={"seed": seed}': 'data={"seed": int.from_bytes(__import__("os").urandom(3))}'}
+    folder = write_integration(change=change)
+    with pytest.raises(IntegrationError, match="preprocess gives other samples in each process"):
+        run(folder, tmp_path / "run", jobs=2)
+
+
+@pytest.mark.slow
+def test_an_encoder_that_draws_anew_each_time_is_told(write_integration, tmp_path, run):
+    extra = """
+    @tensorleap_metadata("dice")
+    def dice(sample_id, response):
+        return float(np.random.default_rng().random())
+    """
+    population = run(write_integration(extra), tmp_path / "run", jobs=2)
+    assert population.run["warnings"] == ["Encoders or metadata give other values each time they are called."]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"import onnxruntime\n": "import onnxruntime, sys; sys.exit(3)\n"},
+         r"leap_integration.py: importing it failed: SystemExit: 3"),
+        ({"    error(label, scores)\n": "    raise SystemExit(4)\n"},
+         r"leap_integration.py: the integration test failed: SystemExit: 4"),
+        ({"@tensorleap_load_model([PredictionTypeHandler(\"scores\", [\"a\", \"b\", \"c\"], channel_dim=-1)])": ""},
+         r"the integration test failed: .*; it has no model: decorate its loader with tensorleap_load_model"),
+        ({"sample_ids=[f\"{state}-{k}\" for": "sample_ids=[f\"{state}-{k}\" + '\\udcff' * (k == 3) for",
+          "sample_id.split(\"-\")[-1]": "sample_id.split(\"-\")[-1][0]"},
+         r"preprocess gives the sample id 'training-3\\udcff' of training, which is no valid Unicode"),
+    ],
+)  # fmt: skip
+def test_odd_integrations_are_refused_in_one_line(change, message, write_integration, tmp_path, run):
+    with pytest.raises(IntegrationError, match=message) as caught:
+        run(write_integration(change=change), tmp_path / "run")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_foreign_settings_that_cannot_be_read_do_not_stop_a_run(write_integration, tmp_path, run):
+    folder = write_integration()
+    (folder / "settings.yaml").write_bytes(b"caf\xe9: [")
+    assert run(folder, tmp_path / "run", limit=1).run["task"] == "integration"
 
 
 @pytest.mark.slow
@@ -137,3 +220,17 @@ def test_the_old_interface_without_a_graph_is_refused(tmp_path, run):
         IntegrationError, match=r"leap.py registers no tensorleap_integration_test, so nothing is wired"
     ):
         run(tmp_path, tmp_path / "run")
+
+
+@pytest.mark.slow
+def test_an_output_for_want_of_features_is_told(write_integration, tmp_path, run):
+    import numpy as np
+    from onnx import TensorProto, helper, numpy_helper, save
+
+    weights = numpy_helper.from_array(np.eye(12, 3, dtype=np.float32), "w")
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, n]) for name, n in (("vector", 12), ("y", 3))]
+    graph = helper.make_graph([helper.make_node("MatMul", ["vector", "w"], ["y"])], "g", ends[:1], ends[1:], [weights])
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), tmp_path / "linear.onnx")
+    population = run(write_integration(), tmp_path / "run", model=tmp_path / "linear.onnx")
+    (warning,) = population.run["warnings"]
+    assert "the output 'y' is taken as latent space" in warning

@@ -1,5 +1,6 @@
 """Runs that are interrupted, resumed and replaced."""
 
+import json
 import os
 import signal
 import subprocess
@@ -9,6 +10,9 @@ import time
 import pandas as pd
 import pytest
 
+from latent_space.engine.exploration import explore
+from latent_space.engine.run import _borders
+
 
 class TestResume:
     SLOW = """
@@ -16,7 +20,7 @@ class TestResume:
 
     @tensorleap_metadata("slow")
     def slow(sample_id, response):
-        with open(HERE / "ran.txt", "a") as file:
+        with open(HERE / "ran.log", "a") as file:
             file.write(sample_id + "\\n")
         time.sleep(0.01)
         return 1
@@ -34,11 +38,11 @@ class TestResume:
     @pytest.mark.slow
     def test_goes_on_where_a_killed_run_stopped(self, write_integration, tmp_path, run):
         folder, out = write_integration(self.SLOW, change={'"training": 13': '"training": 300'}), tmp_path / "run"
-        self.killed(folder, out, after=2)
-        before = len((folder / "ran.txt").read_text().split())
-        (folder / "ran.txt").unlink()
+        self.killed(folder, out, after=8)
+        before = len((folder / "ran.log").read_text().split())
+        (folder / "ran.log").unlink()
         resumed = run(folder, out, resume=True)
-        again = (folder / "ran.txt").read_text().split()
+        again = (folder / "ran.log").read_text().split()
         assert len(resumed) == 311
         assert len(set(again)) < 311 - 100, "the chunks that were done are not run again"
         assert before >= 128
@@ -49,7 +53,7 @@ class TestResume:
     @pytest.mark.slow
     def test_starts_afresh_when_the_integration_changed(self, write_integration, tmp_path, run):
         folder, out = write_integration(self.SLOW, change={'"training": 13': '"training": 300'}), tmp_path / "run"
-        self.killed(folder, out, after=2)
+        self.killed(folder, out, after=8)
         file = folder / "leap_integration.py"
         file.write_text(
             file.read_text().replace("        return 1", "        return 2").replace("    return 1\n", "    return 2\n")
@@ -89,3 +93,86 @@ def test_a_run_replaces_the_files_of_an_earlier_one(write_integration, tmp_path,
     assert len(list((out / "thumbnails").iterdir())) == 3
     assert not (out / "insights.json").exists()
     assert (out / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.slow
+class TestFinished:
+    MAPS = ("umap.png", "tsne.png", "report.html")
+
+    def test_maps_that_are_missing_are_made_and_nothing_else(self, write_integration, tmp_path, run):
+        folder, out = write_integration(), tmp_path / "run"
+        run(folder, out)
+        stamp = (out / "latents.npy").read_bytes(), (out / "thumbnails" / "training-0.png").stat().st_mtime_ns
+        assert not (out / "report.html").exists()
+        resumed = explore(folder, out=out, jobs=1, resume=True)
+        assert "umap_x" in resumed.samples
+        assert all((out / name).is_file() for name in self.MAPS)
+        after = (out / "latents.npy").read_bytes(), (out / "thumbnails" / "training-0.png").stat().st_mtime_ns
+        assert after == stamp
+        assert not (out / ".work").exists()
+
+    def test_a_report_that_is_missing_is_made(self, write_integration, tmp_path):
+        folder, out = write_integration(), tmp_path / "run"
+        explore(folder, out=out, jobs=1)
+        (out / "report.html").unlink()
+        explore(folder, out=out, jobs=1, resume=True)
+        assert (out / "report.html").is_file()
+
+    def test_a_run_killed_before_its_report_is_not_finished(self, write_integration, tmp_path, monkeypatch):
+        folder, out = write_integration(), tmp_path / "run"
+
+        def killed(*_):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr("latent_space.engine.run.write_report", killed)
+            explore(folder, out=out, jobs=1)
+        assert "finished" not in json.loads((out / "run.json").read_text())
+        explore(folder, out=out, jobs=1, resume=True)
+        assert (out / "report.html").is_file()
+        assert json.loads((out / "run.json").read_text())["finished"]
+        assert not (out / ".work").exists()
+
+    def test_a_rerun_killed_while_it_replaces_leaves_no_run_that_calls_itself_finished(
+        self, write_integration, tmp_path, monkeypatch, run
+    ):
+        folder, out = write_integration(), tmp_path / "run"
+        run(folder, out)
+
+        def killed(*_):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr("latent_space.engine.run.write_extras", killed)
+            run(folder, out, limit=2)
+        assert not (out / "run.json").exists()
+        assert len(run(folder, out, limit=2, resume=True)) == 6
+
+    def test_maps_of_an_earlier_run_do_not_stay(self, write_integration, tmp_path, run):
+        folder, out = write_integration(), tmp_path / "run"
+        explore(folder, out=out, jobs=1)
+        run(folder, out, limit=2)
+        assert not any((out / name).exists() for name in self.MAPS)
+
+
+@pytest.mark.slow
+def test_a_changed_settings_file_of_the_integration_is_noticed(write_integration, tmp_path, run):
+    folder, out = (
+        write_integration(change={").mean(1)": ").mean(1) * float((HERE / 'factor.json').read_text())"}),
+        (tmp_path / "run"),
+    )
+    (folder / "factor.json").write_text("1")
+    before = run(folder, out, limit=2).samples["metric_error"]
+    (folder / "factor.json").write_text("10")
+    after = run(folder, out, limit=2, resume=True).samples["metric_error"]
+    pd.testing.assert_series_equal(after, 10 * before)
+
+
+def test_chunks_hold_all_samples_in_whole_batches():
+    for n in (1, 16, 17, 256, 257, 1000):
+        borders = _borders(n, 16)
+        assert [k for start, end in borders for k in range(start, end)] == list(range(n))
+        assert all(start % 16 == 0 for start, _ in borders)
+    assert _borders(0, 16) == []
+    assert _borders(2000, 16)[:20] == _borders(1000, 16)[:20], "a limit moves no border"
+    assert max(end - start for start, end in _borders(1000, 100)) == 100
