@@ -61,6 +61,7 @@ def open_session(path: Path, *, threads: int = 1) -> "onnxruntime.InferenceSessi
         If onnxruntime cannot read it.
     """
     import onnxruntime
+
     if not path.is_file():
         raise FileNotFoundError(
             f"No model at {path}. Train one with `armscope segmentation train`, or point ARMSCOPE_MODEL at yours."
