@@ -12,7 +12,7 @@ Sample ids keep the type the integration gives them. Element instances are rows 
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
@@ -23,6 +23,7 @@ import numpy as np
 
 from latent_space.engine.entry import Entry
 from latent_space.engine.failures import IntegrationError, describe
+from latent_space.engine.feeds import record_feeds
 from latent_space.engine.model import Model, OnnxModel, open_model
 from latent_space.engine.wiring import Wiring, left_out, read_wiring, registered_names
 
@@ -48,6 +49,8 @@ class Integration:
     loader : code_loader LeapLoader
     warnings : list of str
         One line for each thing the integration has and the engine leaves out.
+    fed_names : sequence of str
+        Names of the model's inputs, in the order of the integration test; empty where it names none.
     """
 
     entry: Entry
@@ -57,6 +60,7 @@ class Integration:
     namespace: Mapping[str, Any]
     loader: Any
     warnings: list[str] = field(default_factory=list)
+    fed_names: Sequence[str] = ()
     _groups: dict[str, dict[SampleId, int]] = field(default_factory=dict)
 
     def sample_ids(self, split: str) -> list[SampleId]:
@@ -96,13 +100,18 @@ class Integration:
         Raises
         ------
         IntegrationError
-            If there is no loader, it fails, or the model takes another number of inputs than are wired.
+            If there is no loader, it fails, or the model takes other inputs than are wired, or in another order.
         """
         model = OnnxModel(path) if path is not None else open_model(self._load_model())
         if len(model.input_names) != len(self.wiring.model_inputs):
             raise IntegrationError(
                 f"The model takes {len(model.input_names)} inputs ({', '.join(model.input_names)}), but the"
                 f" integration test feeds it {len(self.wiring.model_inputs)} ({', '.join(self.wiring.model_inputs)})."
+            )
+        if sorted(self.fed_names) == sorted(model.input_names) and list(self.fed_names) != model.input_names:
+            raise IntegrationError(
+                "The integration test must feed the model's inputs in the model's order,"
+                f" {', '.join(model.input_names)}; got {', '.join(self.fed_names)}."
             )
         return model
 
@@ -129,7 +138,9 @@ def load_integration(entry: Entry) -> Integration:
     os.environ["TL_DISABLE_ANALYTICS"] = "1"
     _prepare_imports(entry)
     from code_loader.inner_leap_binder import global_leap_binder as binder
+    from code_loader.inner_leap_binder import leapbinder_decorators
 
+    fed_names = record_feeds(leapbinder_decorators)
     defaults = registered_names(binder.setup_container)
     loader = _loader(entry)
     try:
@@ -153,7 +164,7 @@ def load_integration(entry: Entry) -> Integration:
     namespace = getattr(loader, "namespace", None) or binder.integration_test_func.__globals__
     responses = {state.name: response for state, response in loader._preprocess_result().items()}
     warnings = left_out(binder.setup_container, wiring, defaults)
-    return Integration(entry, binder.setup_container, wiring, responses, namespace, loader, warnings)
+    return Integration(entry, binder.setup_container, wiring, responses, namespace, loader, warnings, fed_names)
 
 
 def _prepare_imports(entry: Entry) -> None:

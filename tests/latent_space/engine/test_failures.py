@@ -1,5 +1,6 @@
 """What stops a run, and what only sets a sample aside."""
 
+import numpy as np
 import pytest
 
 from latent_space.engine.failures import IntegrationError
@@ -182,6 +183,40 @@ def test_a_model_with_other_inputs_is_refused(write_integration, tmp_path, run):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("feeds", "fits"),
+    [
+        ('{"a": vector, "b": other}', True),
+        ('{"b": other, "a": vector}', False),
+        ("{model.get_inputs()[1].name: other, model.get_inputs()[0].name: vector}", True),
+    ],
+)
+def test_inputs_in_another_order_than_the_models_are_refused(feeds, fits, write_integration, tmp_path, run):
+    from onnx import TensorProto, helper, save
+
+    extra = """
+    @tensorleap_input_encoder("other", channel_dim=1)
+    def encode_other(sample_id, response):
+        return np.ones(12, np.float32)
+    """
+    old = 'scores = load_model().run(None, {"vector": vector})[0]'
+    new = (
+        f"other = encode_other(sample_id, response)\n    model = load_model()\n    scores = model.run(None, {feeds})[0]"
+    )
+    folder = write_integration(extra, change={old: new, "np.eye(3": "np.eye(12"})
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, 12]) for name in ("a", "b", "y")]
+    graph = helper.make_graph([helper.make_node("Sub", ["a", "b"], ["y"])], "g", ends[:2], ends[2:])
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), folder / "model.onnx")
+    if fits:
+        population = run(folder, tmp_path / "run", limit=1)
+        first = np.random.default_rng([0, 0]).normal(size=12).astype(np.float32)
+        np.testing.assert_allclose(population.latents[0], first - 1, rtol=1e-6)
+        return
+    with pytest.raises(IntegrationError, match="must feed the model's inputs in the model's order, a, b; got b, a"):
+        run(folder, tmp_path / "run", limit=1)
+
+
+@pytest.mark.slow
 def test_a_worker_that_dies_is_told(write_integration, tmp_path, run):
     extra = """
     import os
@@ -224,7 +259,6 @@ def test_the_old_interface_without_a_graph_is_refused(tmp_path, run):
 
 @pytest.mark.slow
 def test_an_output_for_want_of_features_is_told(write_integration, tmp_path, run):
-    import numpy as np
     from onnx import TensorProto, helper, numpy_helper, save
 
     weights = numpy_helper.from_array(np.eye(12, 3, dtype=np.float32), "w")
