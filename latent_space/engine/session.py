@@ -129,8 +129,8 @@ class Session:
         if not problems:
             raise IntegrationError("The integration has no samples.")
         title, problem = problems[0]
-        others = f", and on {len(problems) - 1} others from all over the splits" if len(problems) > 1 else ""
-        raise IntegrationError(f"{problem.function} failed on {title}{others}: {problem.reason}") from problem
+        others = f"; so did {len(problems) - 1} others from all over the splits" if len(problems) > 1 else ""
+        raise IntegrationError(f"{problem.function} failed on {title}: {problem.reason}{others}") from problem
 
     def _first_inputs(self, split: str, sample_id: SampleId) -> list[Array]:
         if self.is_chain:
