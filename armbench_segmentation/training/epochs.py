@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from armbench_segmentation.training.calibration import calibrated
 from armbench_segmentation.training.checkpoints import Architecture, load_network, save_checkpoint
 from armbench_segmentation.training.examples import ExampleStore, n_batches, training_batches
 from armbench_segmentation.training.export import export_onnx
@@ -58,6 +59,7 @@ class TrainingRun:
             image_size=settings.image_size,
             learning_rate=settings.learning_rate,
         )
+        self._judged = self._optimization.average
         if state is not None:
             self._optimization.restore(state)
             return
@@ -127,7 +129,8 @@ class TrainingRun:
     def _validate(self) -> MaskPrecision:
         store = self._stores["validation"]
         examples = track(store.examples(), "  validation", total=len(store))
-        precision = validate(self._optimization.average, examples, image_size=self._settings.image_size)
+        self._judged = calibrated(self._optimization.average, self._stores["training"])
+        precision = validate(self._judged, examples, image_size=self._settings.image_size)
         self._warn_of_set_aside("validation")
         return precision
 
@@ -156,7 +159,7 @@ class TrainingRun:
             warnings.warn(f"{split} images set aside: {len(reasons)}; the first is {name}: {reason}", stacklevel=2)
 
     def _save_best(self) -> None:
-        state = {"network": self._optimization.average.state_dict(), "epoch": len(self._history)}
+        state = {"network": self._judged.state_dict(), "epoch": len(self._history)}
         save_checkpoint(self._out / "best.pth", self._architecture, state)
 
     def _save_last(self) -> None:

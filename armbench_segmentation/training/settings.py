@@ -12,7 +12,7 @@ from armbench_segmentation.resize import ResizeMode
 
 AnchorChoice = Literal["fitted", "coco"]
 SMALLEST_IMAGE = 64
-_STEPS_PER_EPOCH = 150
+_STEPS_PER_EPOCH = 75
 _CHOICES = {
     "width": ("n", "s"),
     "anchors": ("fitted", "coco"),

@@ -159,7 +159,7 @@ def test_resuming_a_finished_training_exports_again(data, trained, tmp_path):
     assert (tmp_path / "copy" / "model.onnx").is_file()
 
 
-@pytest.mark.parametrize(("n_images", "expected"), [(1, 2), (300, 2), (1200, 8), (40_000, 16)])
+@pytest.mark.parametrize(("n_images", "expected"), [(1, 2), (300, 4), (900, 12), (40_000, 16)])
 def test_batches_grow_with_the_data(n_images, expected):
     """Small data needs many small steps, large data has enough of them."""
     assert TrainingSettings().batch_size_for(n_images) == expected
