@@ -26,6 +26,9 @@ from latent_space.progress import track
 
 _PACKAGES = ("armscope", "torch", "numpy", "onnx", "onnxruntime", "pycocotools")
 
+# Until then the running statistics still are close to where they began, and weights mean little under any others.
+_STEPS_BEFORE_CALIBRATION = 100
+
 
 class TrainingRun:
     """A training under way.
@@ -129,7 +132,9 @@ class TrainingRun:
     def _validate(self) -> MaskPrecision:
         store = self._stores["validation"]
         examples = track(store.examples(), "  validation", total=len(store))
-        self._judged = calibrated(self._optimization.average, self._stores["training"])
+        self._judged = self._optimization.average
+        if self._optimization.n_steps_done >= _STEPS_BEFORE_CALIBRATION:
+            self._judged = calibrated(self._judged, self._stores["training"])
         precision = validate(self._judged, examples, image_size=self._settings.image_size)
         self._warn_of_set_aside("validation")
         return precision
