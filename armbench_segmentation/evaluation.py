@@ -40,6 +40,8 @@ class EvaluationOptions:
             raise ValueError(f"tolerance must lie in (0.5, 1]; got {self.tolerance!r}.")
         if self.max_detections < 1:
             raise ValueError(f"max_detections must be at least 1; got {self.max_detections!r}.")
+        if self.image_size is not None and self.image_size < 1:
+            raise ValueError(f"image_size must be at least 1; got {self.image_size!r}.")
         if self.resize not in (None, "stretch", "letterbox"):
             raise ValueError(f"resize must be 'stretch' or 'letterbox'; got {self.resize!r}.")
 

@@ -67,7 +67,7 @@ class SynthReport:
             f" {self.milliseconds_per_image:.0f} ms CPU per image\n"
             f"planted: failure slice {both} ({self.n_in_slice} images),"
             f" {self.n_near_duplicates} near-duplicates; the truth is in {self.out / 'truth.json'}\n"
-            f"{self.out}"
+            f"data: {self.out}"
         )
 
 

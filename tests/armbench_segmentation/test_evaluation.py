@@ -254,6 +254,7 @@ def test_undefined_becomes_null_in_the_file(data):
         ({"nms_iou": -1}, r"nms_iou must lie in \[0, 1\]; got -1"),
         ({"tolerance": 0.5}, r"tolerance must lie in \(0.5, 1\]; got 0.5"),
         ({"max_detections": 0}, r"max_detections must be at least 1; got 0"),
+        ({"image_size": -5}, r"image_size must be at least 1; got -5"),
         ({"resize": "crop"}, r"resize must be 'stretch' or 'letterbox'; got 'crop'"),
         ({"predictions": None}, r"Exactly one of predictions and model must be given; got neither"),
         ({"model": "m.onnx"}, r"Exactly one of predictions and model must be given; got both"),
