@@ -18,7 +18,6 @@ from armscope.push import stage
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parent.parent
-IMAGE_SIZE = 64
 CHECK_DATASET = """
 import json, sys
 from code_loader.leaploader import LeapLoader
@@ -53,31 +52,6 @@ def staged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from armbench_segmentation.synthetic import write_totes
-
-    out = tmp_path_factory.mktemp("data") / "totes"
-    write_totes(out, train=3, val=2, unlabeled=2, image_size=128, seed=3)
-    return out
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
-    import torch
-
-    from armbench_segmentation.config import COCO_ANCHORS
-    from armbench_segmentation.training.export import export_onnx
-    from armbench_segmentation.training.network import YoloSeg
-
-    names = [category["name"] for category in json.loads((data / "train.json").read_text())["categories"]]
-    path = tmp_path_factory.mktemp("model") / "model.onnx"
-    torch.manual_seed(0)
-    network = YoloSeg(len(names), "n", COCO_ANCHORS, image_size=IMAGE_SIZE)
-    export_onnx(network, path, image_size=IMAGE_SIZE, categories=names, exporter="legacy")
-    return path
-
-
 def clean_environment(**variables: str) -> dict[str, str]:
     """The caller's environment without what could lead an interpreter back to this checkout."""
     kept = {
@@ -103,8 +77,8 @@ def test_the_environment_holds_the_requirements_alone(bundle_python: Path) -> No
     assert not {"armscope", "torch", "pandas", "scipy", "rich", "typer", "umap-learn"} & set(names)
 
 
-def test_the_binder_runs_as_a_script(bundle_python: Path, staged: Path, data: Path, model: Path) -> None:
-    environment = clean_environment(ARMSCOPE_DATA=str(data), ARMSCOPE_MODEL=str(model))
+def test_the_binder_runs_as_a_script(bundle_python: Path, staged: Path, totes: Path, tote_model: Path) -> None:
+    environment = clean_environment(ARMSCOPE_DATA=str(totes), ARMSCOPE_MODEL=str(tote_model))
     done = subprocess.run(
         [bundle_python, "leap_binder.py"], cwd=staged, env=environment, capture_output=True, text=True, check=False
     )
@@ -115,9 +89,9 @@ def test_the_binder_runs_as_a_script(bundle_python: Path, staged: Path, data: Pa
 
 
 def test_check_dataset_is_valid_and_everything_of_ours_comes_from_the_bundle(
-    bundle_python: Path, staged: Path, data: Path, model: Path, tmp_path: Path
+    bundle_python: Path, staged: Path, totes: Path, tote_model: Path, tmp_path: Path
 ) -> None:
-    answer = check_dataset(bundle_python, staged, tmp_path, ARMSCOPE_DATA=str(data), ARMSCOPE_MODEL=str(model))
+    answer = check_dataset(bundle_python, staged, tmp_path, ARMSCOPE_DATA=str(totes), ARMSCOPE_MODEL=str(tote_model))
     assert answer["valid"], (answer["failed"], answer["error"])
     assert {"preprocess", "image", "boxes", "masks"} <= set(answer["payloads"])
     ours = {
@@ -130,7 +104,7 @@ def test_check_dataset_is_valid_and_everything_of_ours_comes_from_the_bundle(
 
 
 def test_check_dataset_is_valid_as_on_the_platform_without_a_model_file(
-    bundle_python: Path, staged: Path, data: Path, tmp_path: Path
+    bundle_python: Path, staged: Path, totes: Path, tmp_path: Path
 ) -> None:
-    answer = check_dataset(bundle_python, staged, tmp_path, ARMSCOPE_DATA=str(data), IS_TENSORLEAP_PLATFORM="true")
+    answer = check_dataset(bundle_python, staged, tmp_path, ARMSCOPE_DATA=str(totes), IS_TENSORLEAP_PLATFORM="true")
     assert answer["valid"], (answer["failed"], answer["error"])
