@@ -9,7 +9,7 @@ that the model declares, as code-loader does. Sessions have one thread, on the C
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -218,6 +218,8 @@ class KerasModel:
                 "The integration's model is a Keras model: install Keras with `pip install tensorflow`."
             ) from error
         self._build = keras.Model
+        # Keras 3 may run on torch or JAX, whose tensors numpy does not read as they are; Keras 2 has no `ops`.
+        self._to_array: Callable[[Any], Array] = keras.ops.convert_to_numpy if hasattr(keras, "ops") else np.asarray
         self._model = model
         self.input_names = [str(value.name) for value in model.inputs]
         self.batch_size = model.inputs[0].shape[0] or 1
@@ -237,7 +239,7 @@ class KerasModel:
         filled = [*samples, *[samples[-1]] * (self.batch_size - len(samples))]
         stacked = [np.stack(rows) for rows in zip(*filled, strict=True)]
         results = self._model(stacked if len(stacked) > 1 else stacked[0], training=False)
-        arrays = [np.asarray(value) for value in (results if isinstance(results, list | tuple) else [results])]
+        arrays = [self._to_array(value) for value in (results if isinstance(results, list | tuple) else [results])]
         features = None if self.latent is None else arrays.pop()
         return [
             Prediction([array[k] for array in arrays], None if features is None else features[k : k + 1])
