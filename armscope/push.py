@@ -11,6 +11,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from latent_space.settings import read_mapping
+
 CONFIG = "leap.yaml"
 _MEANING = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 
@@ -81,18 +83,10 @@ def push(folder: Path, arguments: Sequence[str] = ()) -> None:
 
 
 def _read_config(folder: Path) -> dict[str, object]:
-    import yaml
-
     file = folder / CONFIG
     if not file.is_file():
         raise FileNotFoundError(f"No {CONFIG} in {folder.resolve()}.")
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{file} must be valid YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{file} must hold a mapping; got {type(content).__name__}.")
-    return content
+    return read_mapping(file)
 
 
 def _patterns(config: dict[str, object], key: str, folder: Path) -> list[str]:

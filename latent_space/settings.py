@@ -54,17 +54,10 @@ def load_settings(path: Path | None = None) -> Settings:
     ValueError
         If it is not a mapping, or names a task that does not exist.
     """
-    import yaml
-
     file = (path or Path(__file__).resolve().parent.parent / "settings.yaml").resolve()
     if not file.is_file():
         raise FileNotFoundError(f"No settings file at {file}.")
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{file} must be valid YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{file} must hold a mapping; got {type(content).__name__}.")
+    content = read_mapping(file)
     task = os.environ.get("ARMSCOPE_TASK") or content.get("task")
     if task not in TASKS:
         raise ValueError(f"task must be one of {', '.join(TASKS)}; got {task!r} (from {file} or ARMSCOPE_TASK).")
@@ -73,3 +66,35 @@ def load_settings(path: Path | None = None) -> Settings:
         if os.environ.get(variable):
             section[key] = str(Path(os.environ[variable]).expanduser().absolute())
     return Settings(task, int(content.get("seed", 0)), file.parent, section)
+
+
+def read_mapping(file: Path) -> dict[str, Any]:
+    """Read a YAML file that holds a mapping.
+
+    Raises
+    ------
+    ValueError
+        If it is not UTF-8, not YAML or no mapping; the message is one line that names the file.
+    """
+    content = read_yaml(file)
+    if not isinstance(content, dict):
+        raise ValueError(f"{file} must hold a mapping; got {type(content).__name__}.")
+    return content
+
+
+def read_yaml(file: Path) -> Any:
+    """Read a YAML file, whatever it holds.
+
+    Raises
+    ------
+    ValueError
+        If it is not UTF-8 or not YAML; the message is one line that names the file.
+    """
+    import yaml
+
+    try:
+        return yaml.safe_load(file.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file} must be UTF-8 text; got: {error}") from error
+    except yaml.YAMLError as error:
+        raise ValueError(f"{file} must be valid YAML; got: {' '.join(str(error).split())}") from error

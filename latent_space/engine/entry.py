@@ -7,6 +7,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from latent_space.settings import read_yaml
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -53,14 +55,7 @@ def find_entry(integration: str | os.PathLike[str]) -> Entry:
 
 
 def _entry_file(file: Path) -> str:
-    import yaml
-
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file} must be UTF-8 text; got: {error}") from error
-    except yaml.YAMLError as error:
-        raise ValueError(f"{file} must be valid YAML; got: {' '.join(str(error).split())}") from error
+    content = read_yaml(file)
     name = content.get("entryFile") if isinstance(content, dict) else None
     if not isinstance(name, str) or not name:
         raise ValueError(f"{file} must name the entry file under `entryFile`; got {name!r}.")

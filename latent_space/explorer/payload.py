@@ -40,15 +40,17 @@ def page_content(population: Population, run_dir: Path) -> dict[str, Any]:
     methods = [method for method in METHOD_NAMES if {f"{method}_x", f"{method}_y"} <= set(samples.columns)]
     hidden = {"sample_id", "thumbnail", *(f"{method}_{axis}" for method in methods for axis in "xy")}
     columns = [_column(name, samples[name]) for name in samples.columns if name not in hidden]
+    # The thumbnail usually is the first visualizer's picture: once is enough.
+    shown_as = thumbnail_visualizer(run_dir, thumbnails)
     content: dict[str, Any] = {
         "ids": samples["sample_id"].tolist(),
         "maps": [_map(population, method) for method in methods],
         "columns": [column for column in columns if column],
         "thumbnails": {
             **pack_thumbnails(run_dir, thumbnails),
-            "name": thumbnail_visualizer(run_dir, thumbnails) or "picture",
+            "name": shown_as or "picture",
         },
-        "visualizers": pack_visualizers(run_dir, thumbnails),
+        "visualizers": pack_visualizers(run_dir, thumbnails, leave_out=shown_as),
         "run": _run_facts(population),
         "metrics": _metrics_by_split(samples),
     }

@@ -56,11 +56,12 @@ def pack_thumbnails(run_dir: Path, paths: Sequence[str | None]) -> dict[str, Any
     }
 
 
-def pack_visualizers(run_dir: Path, paths: Sequence[str | None]) -> dict[str, list[str | None]]:
+def pack_visualizers(
+    run_dir: Path, paths: Sequence[str | None], *, leave_out: str | None = None
+) -> dict[str, list[str | None]]:
     """Return per visualizer one data URI, or path, or None per sample.
 
-    The pictures lie in ``visualizers/<visualizer>/``, under the name that the sample's thumbnail has. The visualizer
-    whose pictures are the thumbnails themselves has none here: once is enough.
+    The pictures lie in ``visualizers/<visualizer>/``, under the name that the sample's thumbnail has.
 
     Parameters
     ----------
@@ -68,9 +69,11 @@ def pack_visualizers(run_dir: Path, paths: Sequence[str | None]) -> dict[str, li
         The run folder.
     paths : sequence of str or None
         The thumbnails' paths, one per sample.
+    leave_out : str, optional
+        A visualizer whose pictures the page has already, as the thumbnails.
     """
     files = _visualizer_files(run_dir, paths)
-    files.pop(thumbnail_visualizer(run_dir, paths) or "", None)
+    files.pop(leave_out or "", None)
     total = sum(file.stat().st_size for found in files.values() for file in found if file)
     url = data_uri if total <= VISUALIZER_BYTES else lambda file: _relative_url(run_dir, file)
     return {name: [url(file) if file else None for file in found] for name, found in files.items()}
