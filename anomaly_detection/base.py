@@ -1,0 +1,256 @@
+"""What every detector is: one contract, checked once here; a family supplies only its maths.
+
+**Conventions**: a detector is a function of the last `window_size` rows, so its scores are causal: the score of row t
+depends on rows <= t alone (the first rows are padded on the left with the first row). Scores are float64, one per
+row, higher = more anomalous, and repeatable. Values that go in and come out are in raw units; residuals are scaled.
+
+References
+----------
+The template (public methods validate, `_methods` compute) follows dtaianomaly (Carpentier et al., 2025).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
+
+import numpy as np
+
+from anomaly_detection.rows import Rows, SeriesLike, as_labels, as_list, as_rows, channel_names
+from anomaly_detection.windows import causal_windows, in_chunks
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from anomaly_detection.thresholds import Threshold
+
+Kind = Literal["reconstruction", "forecast"]
+NO_VALIDATION = 0.15
+
+
+class NotFittedError(ValueError):
+    """A detector is asked before it has learned."""
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a detector says of n windows.
+
+    Attributes
+    ----------
+    score : ndarray of shape (n,)
+        Of the newest row; higher = more anomalous.
+    residual : ndarray of shape (n, n_channels)
+        Scaled, signed residual of the newest row, per channel: what the score is made of.
+    latent : ndarray of shape (n, n_latents)
+    prediction : ndarray of shape (n, window_size, n_channels)
+        Raw units. A reconstruction of each row; or, after each row, the forecast of the next: the last one is what
+        comes after the window, the last but one is what the newest row was compared with.
+    """
+
+    score: np.ndarray
+    residual: np.ndarray
+    latent: np.ndarray
+    prediction: np.ndarray
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """One checked series: `values` (n_steps, n_channels) float, `labels` (n_steps,) bool or None where unknown."""
+
+    values: np.ndarray
+    labels: np.ndarray | None = None
+
+
+@dataclass(kw_only=True, eq=False)
+class Detector(ABC):
+    """Fit on series, score rows.
+
+    Parameters
+    ----------
+    window_size : int
+        Rows a score depends on, its own included.
+    threshold : str
+        How `fit` chooses the threshold from scores of the validation part: "auto" (best F1 where that part has labels
+        of both classes, else a target false-positive rate) or a name of `thresholds.THRESHOLDS`.
+    """
+
+    name: ClassVar[str]
+    kind: ClassVar[Kind] = "reconstruction"
+
+    window_size: int = 1
+    threshold: str = "auto"
+    channels_: tuple[str, ...] = field(default=(), init=False, repr=False)
+    named_: bool = field(default=False, init=False, repr=False)
+    threshold_: "Threshold | None" = field(default=None, init=False, repr=False)
+
+    # What a family supplies.
+
+    @abstractmethod
+    def _fit(self, train: list[Stretch], validation: list[Stretch]) -> None:
+        """Learn from checked series."""
+
+    @abstractmethod
+    def _run(self, windows: np.ndarray) -> Outputs:
+        """Answer for float windows (n, window_size, n_channels) in raw units."""
+
+    @abstractmethod
+    def to_onnx(self) -> bytes:
+        """Write the fitted detector as an ONNX model, with the names and shapes of `stored`."""
+
+    def _decision_function(self, values: np.ndarray) -> np.ndarray:
+        """Scores (n_steps,) of one checked series; a family may have a faster way than windows."""
+        return np.concatenate([outputs.score for outputs in self._outputs(values)])
+
+    def _check_settings(self) -> None:
+        """Raise ValueError for settings that no data can mend."""
+        if not isinstance(self.window_size, int) or self.window_size < 1:
+            raise ValueError(f"window_size must be an integer of at least 1; got {self.window_size!r}.")
+
+    # What users call.
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The constructor's keyword settings."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.init}
+
+    def fit(self, X: SeriesLike, y: Any = None, *, validation: tuple[SeriesLike, Any] | None = None) -> Self:
+        """Learn what is normal, and a threshold.
+
+        Parameters
+        ----------
+        X : array or DataFrame of shape (n_steps, n_channels), or a list of them
+            No window crosses from one series of the list into another.
+        y : array of shape (n_steps,), or a list of them, optional
+            1 where a row is anomalous. Families that learn the normal leave such rows out.
+        validation : (X, y), optional
+            For early stopping and the threshold; y may be None. Without it the newest 15 % of each series serve.
+
+        Raises
+        ------
+        ValueError
+            If X or y are not as described, no series fills a window, or every row is labelled anomalous.
+        """
+        self._check_settings()
+        names = channel_names(as_list(X)[0]) if as_list(X) else ()
+        if not names:
+            raise ValueError("X must have shape (n_steps, n_channels); for one channel, reshape it to (n_steps, 1).")
+        self.channels_, self.named_ = names, hasattr(as_list(X)[0], "columns")
+        train = self._stretches(X, y)
+        if validation is None:
+            train, held_out = _split_newest(train, self.window_size)
+        else:
+            held_out = self._stretches(*validation)
+        if max(len(stretch.values) for stretch in train) < self.window_size:
+            longest = max(len(stretch.values) for stretch in train)
+            raise ValueError(
+                f"X must have a series of at least window_size = {self.window_size} rows to learn from; "
+                f"the longest has {longest}."
+            )
+        if all(stretch.labels is not None and stretch.labels.all() for stretch in train):
+            raise ValueError("y must leave normal rows to learn from; every row is labelled anomalous.")
+        self._fit(train, held_out)
+        self._calibrate(held_out or train)
+        return self
+
+    def decision_function(self, X: SeriesLike) -> np.ndarray:
+        """Score every row: (n_steps,), float64, higher = more anomalous; the scores of a list follow one another."""
+        scores = [self._decision_function(values) for values in self._checked(X)]
+        return np.concatenate(scores).astype(np.float64)
+
+    def score_frame(self, X: Rows) -> "pd.DataFrame":
+        """Scores as a DataFrame with X's index and the column `anomaly_score`."""
+        import pandas as pd
+
+        return pd.DataFrame({"anomaly_score": self.decision_function(X)}, index=getattr(X, "index", None))
+
+    def predict(self, X: SeriesLike) -> np.ndarray:
+        """Flag every row: (n_steps,), 1 where its score exceeds the threshold."""
+        scores = self.decision_function(X)
+        if self.threshold_ is None:
+            raise NotFittedError(f"This {self.name} has no threshold; call fit.")
+        return (scores > self.threshold_.value_).astype(np.int64)
+
+    def reconstruct(self, X: Rows) -> Any:
+        """Return what the detector makes of every row, in raw units: like X, a DataFrame for a DataFrame."""
+        self._require("reconstruction", "reconstruct", "forecast")
+        return self._newest_prediction(X)
+
+    def forecast(self, X: Rows) -> Any:
+        """Return what comes next, after every row, in raw units: row t forecasts row t + 1 from rows <= t."""
+        self._require("forecast", "forecast", "reconstruct")
+        return self._newest_prediction(X)
+
+    def contributions(self, X: SeriesLike) -> np.ndarray:
+        """Share of each channel in the error of every row: (n_steps, n_channels), each row sums to 1."""
+        squares = np.square(np.concatenate([o.residual for values in self._checked(X) for o in self._outputs(values)]))
+        totals = squares.sum(axis=1, keepdims=True)
+        shares: np.ndarray = np.where(totals > 0, squares / np.where(totals > 0, totals, 1.0), 1 / len(self.channels_))
+        return shares
+
+    def outputs(self, X: SeriesLike) -> Outputs:
+        """Everything about every row; see `Outputs`, n = rows of X."""
+        parts = [outputs for values in self._checked(X) for outputs in self._outputs(values)]
+        return Outputs(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Outputs)))
+
+    # The rest is between the two.
+
+    def _outputs(self, values: np.ndarray) -> Iterator[Outputs]:
+        for windows in in_chunks(causal_windows(values, self.window_size)):
+            yield self._run(windows)
+
+    def _checked(self, X: SeriesLike) -> list[np.ndarray]:
+        if not self.channels_:
+            raise NotFittedError(f"This {self.name} is not fitted; call fit first.")
+        return [as_rows(series, self.channels_, named=self.named_) for series in as_list(X)]
+
+    def _stretches(self, X: SeriesLike, y: Any) -> list[Stretch]:
+        values = self._checked(X)
+        labels = [None] * len(values) if y is None else as_labels(y, [len(part) for part in values])
+        return [Stretch(part, label) for part, label in zip(values, labels, strict=True)]
+
+    def _newest_prediction(self, X: Rows) -> Any:
+        values = np.concatenate([o.prediction[:, -1] for v in self._checked(X) for o in self._outputs(v)])
+        if not hasattr(X, "columns"):
+            return values
+        import pandas as pd
+
+        return pd.DataFrame(values, index=cast("pd.DataFrame", X).index, columns=list(self.channels_))
+
+    def _require(self, kind: Kind, called: str, offered: str) -> None:
+        if self.kind != kind:
+            raise TypeError(f"{called} must be called on a detector that does it; {self.name} does not. Use {offered}.")
+
+    def _calibrate(self, stretches: list[Stretch]) -> None:
+        from anomaly_detection.thresholds import choose_threshold, make_threshold
+
+        scores = np.concatenate([self._decision_function(stretch.values) for stretch in stretches]).astype(np.float64)
+        known = all(stretch.labels is not None for stretch in stretches)
+        labels = np.concatenate([np.asarray(s.labels) for s in stretches]) if known else None
+        rule = choose_threshold(labels) if self.threshold == "auto" else make_threshold(self.threshold)
+        self.threshold_ = rule.fit(scores, labels)
+
+
+def normal_windows(stretch: Stretch, window_size: int) -> np.ndarray:
+    """Which full windows of a stretch hold no row labelled anomalous: bool (n_steps - window_size + 1,)."""
+    n_windows = max(0, len(stretch.values) - window_size + 1)
+    if stretch.labels is None:
+        return np.ones(n_windows, dtype=bool)
+    flagged = np.concatenate([[0], np.cumsum(stretch.labels)])
+    clean: np.ndarray = flagged[window_size:] == flagged[: len(flagged) - window_size]
+    return clean[:n_windows]
+
+
+def _split_newest(stretches: list[Stretch], window_size: int) -> tuple[list[Stretch], list[Stretch]]:
+    """Hold out the newest 15 % of each series that stays longer than a window."""
+    train, held_out = [], []
+    for stretch in stretches:
+        n = len(stretch.values)
+        cut = n - round(NO_VALIDATION * n)
+        if cut < window_size or cut == n:
+            train.append(stretch)
+            continue
+        labels = stretch.labels
+        train.append(Stretch(stretch.values[:cut], None if labels is None else labels[:cut]))
+        held_out.append(Stretch(stretch.values[cut:], None if labels is None else labels[cut:]))
+    return train, held_out

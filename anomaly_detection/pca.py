@@ -1,0 +1,164 @@
+"""Principal components: how far a row lies from the plane, or from the cloud, that normal rows span.
+
+**Conventions**: rows are scaled, z; every statistic is a quadratic form of z (of the mean of the last `window_size`
+rows, where that is more than one). It is written as the mean over channels of a squared residual r = z W with a
+symmetric W, so that the residual of a channel is its own part of the score (Garthwaite and Koch, 2016).
+
+- `q`: r = z - z P P', the reconstruction error with `n_components` components. The score is the mean over channels of
+  the squared scaled residual, as in the tutorials of robot arms.
+- `t2`: Hotelling's statistic, the squared Mahalanobis distance to normal, divided by the number of channels; the
+  covariance is shrunk (Ledoit and Wolf, 2004), so that it can be inverted.
+- `combined`: q outside the plane plus t2 inside it, each divided by its mean on normal rows (after Yue and Qin, 2001).
+
+References
+----------
+Garthwaite P. H., Koch I.: Evaluating the contributions of individual variables to a quadratic form. ANZJS 2016.
+Ledoit O., Wolf M.: A well-conditioned estimator for large-dimensional covariance matrices. JMVA 2004.
+Yue H. H., Qin S. J.: Reconstruction-based fault identification using a combined index. IECR 2001.
+"""
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from anomaly_detection.base import Detector, Outputs, Stretch, normal_windows
+from anomaly_detection.scaling import SCALINGS, Scaling, fit_scaling
+from anomaly_detection.windows import full_windows, pad_left
+
+STATISTICS = ("q", "t2", "combined")
+_BLOCK_ROWS = 4096
+
+
+@dataclass(kw_only=True, eq=False)
+class PCADetector(Detector):
+    """Reconstruct rows from a few principal components, or measure their distance to the normal ones.
+
+    Parameters
+    ----------
+    n_components : int
+        Components that span the normal plane; at most the number of channels.
+    statistic : {"q", "t2", "combined"}
+        See the module.
+    scaling : {"standard", "minmax", "robust"}
+        Of the channels, fitted on normal training rows.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> normal = rng.normal(size=(500, 1)) * [1.0, 2.0] + rng.normal(size=(500, 2)) * 0.01
+    >>> detector = PCADetector(n_components=1).fit(normal)
+    >>> detector.predict(np.array([[1.0, 2.0], [1.0, -2.0]])).tolist()
+    [0, 1]
+    """
+
+    name: ClassVar[str] = "pca"
+    n_components: int = 2
+    statistic: Literal["q", "t2", "combined"] = "q"
+    scaling: Literal["standard", "minmax", "robust"] = "standard"
+    scaling_: Scaling = field(init=False, repr=False)
+    components_: np.ndarray = field(init=False, repr=False)  # (n_components, n_channels)
+    weights_: np.ndarray = field(init=False, repr=False)  # (n_channels, n_channels), symmetric
+
+    def _check_settings(self) -> None:
+        super()._check_settings()
+        if self.statistic not in STATISTICS:
+            raise ValueError(f"statistic must be one of {', '.join(STATISTICS)}; got {self.statistic!r}.")
+        if self.scaling not in SCALINGS:
+            raise ValueError(f"scaling must be one of {', '.join(SCALINGS)}; got {self.scaling!r}.")
+        if not isinstance(self.n_components, int) or self.n_components < 1:
+            raise ValueError(f"n_components must be an integer of at least 1; got {self.n_components!r}.")
+
+    def _fit(self, train: list[Stretch], validation: list[Stretch]) -> None:
+        from sklearn.decomposition import PCA
+
+        rows = np.concatenate([self._normal_means(stretch) for stretch in train]).astype(np.float64)
+        if self.n_components > min(rows.shape):
+            raise ValueError(
+                f"n_components must be at most the number of channels and of normal rows, {min(rows.shape)}; "
+                f"got {self.n_components}."
+            )
+        self.scaling_ = fit_scaling(self.scaling, rows)
+        scaled = self.scaling_.apply(rows)
+        pca = PCA(self.n_components).fit(scaled)
+        # PCA centres once more, which matters for scalings that do not centre at the mean.
+        center = self.scaling_.undo(pca.mean_[None])[0]
+        self.scaling_ = Scaling(center, self.scaling_.scale)
+        self.components_ = pca.components_
+        self.weights_ = self._fit_weights(self.scaling_.apply(rows))
+
+    def _normal_means(self, stretch: Stretch) -> np.ndarray:
+        means = full_windows(stretch.values, self.window_size).mean(axis=1)
+        normal: np.ndarray = means[normal_windows(stretch, self.window_size)]
+        return normal
+
+    def _fit_weights(self, scaled: np.ndarray) -> np.ndarray:
+        n_channels = scaled.shape[1]
+        plane = self.components_.T @ self.components_
+        outside = np.eye(n_channels) - plane
+        if self.statistic == "q":
+            return np.asarray(outside)
+        from sklearn.covariance import ledoit_wolf
+
+        covariance, _ = ledoit_wolf(scaled, assume_centered=True)
+        values, vectors = np.linalg.eigh(covariance)
+        precision = (vectors / np.maximum(values, values.max() * 1e-12)) @ vectors.T
+        if self.statistic == "t2":
+            return _square_root(precision)
+        inside = plane @ precision @ plane
+        parts = [part / max(_mean_form(scaled, part), 1e-12) for part in (outside, inside)]
+        return _square_root(parts[0] + parts[1])
+
+    def _decision_function(self, values: np.ndarray) -> np.ndarray:
+        """Fold scaling and statistic into one matrix, block by block so that it stays in the cache."""
+        dtype = values.dtype if values.dtype == np.float32 else np.float64
+        center = self.scaling_.center.astype(dtype)
+        folded = (self.weights_ / self.scaling_.scale[:, None] / np.sqrt(values.shape[1])).astype(dtype)
+        scores = np.empty(len(values), dtype=dtype)
+        padded = pad_left(values, self.window_size - 1)
+        for start in range(0, len(values), _BLOCK_ROWS):
+            stop = min(start + _BLOCK_ROWS, len(values))
+            rows = padded[start : stop + self.window_size - 1] - center
+            residual = _moving_mean(rows, self.window_size) @ folded
+            np.einsum("ij,ij->i", residual, residual, out=scores[start:stop])
+        return scores
+
+    def _run(self, windows: np.ndarray) -> Outputs:
+        scaled = self.scaling_.apply(windows.astype(np.float64))
+        newest = scaled.mean(axis=1)
+        residual = newest @ self.weights_
+        plane = self.components_.T @ self.components_
+        return Outputs(
+            score=np.square(residual).mean(axis=1),
+            residual=residual,
+            latent=newest @ self.components_.T,
+            prediction=self.scaling_.undo(scaled @ plane),
+        )
+
+    def to_onnx(self) -> bytes:
+        """Write the fitted detector as an ONNX model; see `Detector.to_onnx`."""
+        from anomaly_detection.pca_graph import pca_graph
+
+        return pca_graph(self)
+
+
+def _moving_mean(rows: np.ndarray, window_size: int) -> np.ndarray:
+    """Mean of `window_size` rows, the newest last: (n - window_size + 1, n_channels)."""
+    if window_size == 1:
+        return rows
+    total = rows[window_size - 1 :].copy()
+    for lag in range(1, window_size):
+        total += rows[window_size - 1 - lag : len(rows) - lag]
+    total /= window_size
+    return total
+
+
+def _mean_form(scaled: np.ndarray, matrix: np.ndarray) -> float:
+    return float(np.einsum("ij,jk,ik->i", scaled, matrix, scaled).mean())
+
+
+def _square_root(matrix: np.ndarray) -> np.ndarray:
+    """Symmetric square root of a positive semi-definite matrix."""
+    values, vectors = np.linalg.eigh(matrix)
+    root: np.ndarray = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+    return root

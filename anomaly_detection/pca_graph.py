@@ -1,0 +1,57 @@
+"""The fitted PCA detector as an ONNX graph, scaling included.
+
+**Conventions**: input `window` (batch, window_size, n_channels) float32 in raw units; outputs as `Detector.to_onnx`.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from onnx import TensorProto, checker, helper, numpy_helper
+
+from anomaly_detection.stored import OPSET
+
+if TYPE_CHECKING:
+    from anomaly_detection.pca import PCADetector
+
+
+def pca_graph(detector: "PCADetector") -> bytes:
+    """Build the graph: centre, scale, average the window, then one matrix per output."""
+    n_channels, size = len(detector.channels_), detector.window_size
+    constants = {
+        "center": detector.scaling_.center,
+        "scale": detector.scaling_.scale,
+        "weights": detector.weights_,
+        "to_latent": detector.components_.T,
+        "plane": detector.components_.T @ detector.components_,
+    }
+    nodes = [
+        helper.make_node("Sub", ["window", "center"], ["centred"]),
+        helper.make_node("Div", ["centred", "scale"], ["scaled"]),
+        helper.make_node("ReduceMean", ["scaled", "time"], ["newest"], keepdims=0),
+        helper.make_node("MatMul", ["newest", "weights"], ["residual"]),
+        helper.make_node("Mul", ["residual", "residual"], ["squares"]),
+        helper.make_node("ReduceMean", ["squares", "channel"], ["score"], keepdims=0),
+        helper.make_node("MatMul", ["newest", "to_latent"], ["latent"]),
+        helper.make_node("MatMul", ["scaled", "plane"], ["planar"]),
+        helper.make_node("Mul", ["planar", "scale"], ["unscaled"]),
+        helper.make_node("Add", ["unscaled", "center"], ["reconstruction"]),
+    ]
+    shapes: dict[str, list[str | int]] = {
+        "score": ["batch"],
+        "reconstruction": ["batch", size, n_channels],
+        "latent": ["batch", detector.n_components],
+        "residual": ["batch", n_channels],
+    }
+    initializers = [numpy_helper.from_array(v.astype(np.float32), name) for name, v in constants.items()]
+    initializers += [numpy_helper.from_array(np.array([1], np.int64), name) for name in ("time", "channel")]
+    graph = helper.make_graph(
+        nodes,
+        "pca",
+        [helper.make_tensor_value_info("window", TensorProto.FLOAT, ["batch", size, n_channels])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()],
+        initializers,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9)
+    checker.check_model(model)
+    content: bytes = model.SerializeToString()
+    return content

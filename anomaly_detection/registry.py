@@ -1,0 +1,62 @@
+"""The detectors by name. A new one is a class and a line here.
+
+**Conventions**: a name stands for `module:Class`, imported when it is asked for, so that `pca` needs no torch.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from importlib import import_module
+from typing import Any
+
+from anomaly_detection.base import Detector
+
+_HOME = {
+    "pca": "pca:PCADetector",
+    "autoencoder": "autoencoder:AutoencoderDetector",
+    "vae": "autoencoder:VAEDetector",
+    "tcn": "sequence:TCNDetector",
+    "lstm": "sequence:LSTMDetector",
+}
+
+
+class _Detectors(Mapping[str, type[Detector]]):
+    """Name -> class, imported on first use."""
+
+    def __getitem__(self, name: str) -> type[Detector]:
+        if name not in _HOME:
+            raise KeyError(name)
+        module, _, attribute = _HOME[name].partition(":")
+        found: type[Detector] = getattr(import_module(f"anomaly_detection.{module}"), attribute)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_HOME)
+
+    def __len__(self) -> int:
+        return len(_HOME)
+
+
+DETECTORS: Mapping[str, type[Detector]] = _Detectors()
+
+
+def make_detector(name: str, **settings: Any) -> Detector:
+    """Make a detector by its name.
+
+    Raises
+    ------
+    ValueError
+        If there is no such detector, or it has no such setting.
+
+    Examples
+    --------
+    >>> make_detector("pca", n_components=3).settings["n_components"]
+    3
+    """
+    if name not in _HOME:
+        raise ValueError(f"name must be one of {', '.join(DETECTORS)}; got {name!r}.")
+    detector = DETECTORS[name]
+    known = [f.name for f in fields(detector) if f.init]
+    unknown = sorted(set(settings) - set(known))
+    if unknown:
+        raise ValueError(f"{name} has no setting {', '.join(unknown)}; it has {', '.join(known)}.")
+    return detector(**settings)

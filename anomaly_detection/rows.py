@@ -1,0 +1,122 @@
+"""What a detector accepts as X and y, checked once and brought to arrays.
+
+**Conventions**: one series is (n_steps, n_channels), an array or a DataFrame; several are a list of those, and no
+window crosses from one to the next. The columns of a DataFrame are matched by name, whatever their order; an array's
+by position.
+"""
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Rows: TypeAlias = "np.ndarray | pd.DataFrame"
+SeriesLike: TypeAlias = "Rows | Sequence[Rows]"
+
+
+def as_list(X: Any) -> list[Any]:
+    """Return a list of series, whether one or several came."""
+    return list(X) if isinstance(X, list | tuple) else [X]
+
+
+def channel_names(X: Any) -> tuple[str, ...]:
+    """Names of the columns of one series: a DataFrame's own, otherwise `channel_0` ..."""
+    if hasattr(X, "columns"):
+        return tuple(str(name) for name in X.columns)
+    shape = np.shape(X)
+    return tuple(f"channel_{i}" for i in range(shape[1] if len(shape) == 2 else 0))
+
+
+def as_rows(X: Any, channels: tuple[str, ...], *, named: bool = True) -> np.ndarray:
+    """Check one series and return its channels in order.
+
+    Parameters
+    ----------
+    X : array or DataFrame of shape (n_steps, n_channels)
+    channels : tuple of str
+        The channels to return. A DataFrame may hold more, which is said in a warning, but not fewer.
+    named : bool
+        False where the detector was fitted on an array, without names: columns then count by position.
+
+    Returns
+    -------
+    ndarray of shape (n_steps, n_channels)
+        float32 where X is float32, otherwise float64; finite.
+
+    Raises
+    ------
+    ValueError
+        If a channel is missing, the shape is wrong, there is no row, or a value is text or not finite.
+    """
+    if named and hasattr(X, "columns"):
+        X = _columns(X, channels)
+    values = _numbers(X, channels)
+    if values.ndim != 2 or values.shape[1] != len(channels):
+        shape = values.shape
+        raise ValueError(
+            f"X must have shape (n_steps, {len(channels)}), a column per channel ({', '.join(channels)}); got {shape}."
+        )
+    if len(values) == 0:
+        raise ValueError("X must have at least one row; got none.")
+    if not np.isfinite(values).all():
+        row, column = np.argwhere(~np.isfinite(values))[0]
+        raise ValueError(
+            f"X must be finite; got {values[row, column]} in channel {channels[column]!r}, row {row} "
+            f"({int((~np.isfinite(values)).sum())} such cells). Fill or drop them; read_series fills them causally."
+        )
+    return values
+
+
+def _columns(X: Any, channels: tuple[str, ...]) -> Any:
+    present = [str(name) for name in X.columns]
+    repeated = sorted({name for name in present if present.count(name) > 1})
+    if repeated:
+        raise ValueError(f"X must have one column per name; got {', '.join(repeated)} more than once.")
+    missing = [name for name in channels if name not in present]
+    if missing:
+        raise ValueError(f"X must have the channels {', '.join(channels)}; {', '.join(missing)} missing.")
+    extra = [name for name in present if name not in channels]
+    if extra:
+        warnings.warn(f"Columns the detector does not know are ignored: {', '.join(extra)}.", stacklevel=3)
+    return X.iloc[:, [present.index(name) for name in channels]]
+
+
+def _numbers(X: Any, channels: tuple[str, ...]) -> np.ndarray:
+    kinds = getattr(X, "dtypes", None)
+    array = X.to_numpy() if hasattr(X, "to_numpy") else np.asarray(X)
+    if kinds is not None and array.dtype == object:
+        for position, name in enumerate(channels):
+            _as_float(X.iloc[:, position].to_numpy(), f"channel {name!r}")
+    return _as_float(array, "a cell")
+
+
+def _as_float(array: np.ndarray, where: str) -> np.ndarray:
+    if array.dtype == np.float32:
+        return array
+    try:
+        return np.asarray(array, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"X must hold numbers; got in {where}: {error}.") from error
+
+
+def as_labels(y: Any, lengths: Sequence[int]) -> list[np.ndarray]:
+    """Check labels against series of these lengths and return one bool array per series.
+
+    Raises
+    ------
+    ValueError
+        If a count or a length differs, or a label is neither 0 nor 1.
+    """
+    labels = [np.asarray(part) for part in (y if isinstance(y, list | tuple) and len(lengths) == len(y) else [y])]
+    if [part.shape for part in labels] != [(n,) for n in lengths]:
+        raise ValueError(
+            f"y must have one label per row of X, shapes {[(n,) for n in lengths]}; got {[p.shape for p in labels]}."
+        )
+    for part in labels:
+        if part.dtype != bool and not np.isin(part, (0, 1)).all():
+            raise ValueError("y must hold 0 (normal) and 1 (anomalous) only; got other values.")
+    return [part.astype(bool) for part in labels]

@@ -1,0 +1,212 @@
+"""A detector on disk: `detector.onnx` with the scaling inside, `detector.json` with everything else. No pickle.
+
+**Conventions**: `detector.onnx` has the input `window` (batch, window_size, n_channels), float32, raw units, and the
+outputs `score` (batch,), `reconstruction` or `forecast` (batch, window_size, n_channels) in raw units, `latent`
+(batch, n_latents) and `residual` (batch, n_channels), scaled; see `base.Outputs`. `detector.json` holds the channels,
+units, window, threshold, settings, what it was trained on, metrics and versions. A detector that torch trained has its
+weights beside them, `best_model.pth`, to be loaded with `weights_only=True`; scoring needs neither it nor torch.
+"""
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from anomaly_detection.base import Detector, Kind, Outputs, Stretch
+from anomaly_detection.thresholds import threshold_from_dict
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+OPSET = 18
+FORMAT = 1
+MODEL, FACTS, WEIGHTS = "detector.onnx", "detector.json", "best_model.pth"
+_NEEDED: dict[str, type | tuple[type, ...]] = {
+    "format": int,
+    "detector": str,
+    "kind": str,
+    "channels": list,
+    "units": dict,
+    "window_size": int,
+    "settings": dict,
+    "threshold": (dict, type(None)),
+    "training": dict,
+    "metrics": dict,
+    "versions": dict,
+    "model_sha256": str,
+}
+_PACKAGES = ("armscope", "numpy", "onnx", "onnxruntime", "scikit-learn", "torch")
+
+
+def save_detector(
+    detector: Detector,
+    model_dir: Path,
+    *,
+    units: dict[str, str] | None = None,
+    training: dict[str, Any] | None = None,
+    metrics: dict[str, Any] | None = None,
+) -> Path:
+    """Write a fitted detector, each file under a temporary name first.
+
+    Parameters
+    ----------
+    detector : Detector
+        Fitted.
+    model_dir : Path
+        Made if missing; files of an earlier detector are replaced.
+    units : dict, optional
+        Unit of each channel, where known.
+    training, metrics : dict, optional
+        What it was trained on (fingerprint, rows, seconds) and how it fared; JSON values.
+
+    Returns
+    -------
+    Path
+        Of `detector.json`.
+    """
+    model = detector.to_onnx()
+    facts = {
+        "format": FORMAT,
+        "detector": detector.name,
+        "kind": detector.kind,
+        "channels": list(detector.channels_),
+        "units": units or {},
+        "window_size": detector.window_size,
+        "settings": detector.settings,
+        "threshold": None if detector.threshold_ is None else detector.threshold_.to_dict(),
+        "training": training or {},
+        "metrics": metrics or {},
+        "versions": _versions(),
+        "model_sha256": hashlib.sha256(model).hexdigest(),
+    }
+    text = json.dumps(facts, indent=2, allow_nan=False) + "\n"
+    model_dir.mkdir(parents=True, exist_ok=True)
+    _replace(model_dir / MODEL, model)
+    _replace(model_dir / FACTS, text.encode())
+    return model_dir / FACTS
+
+
+def load_detector(model_dir: Path | str) -> "OnnxDetector":
+    """Load what `save_detector` wrote; it scores with onnxruntime alone.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder or one of the two files is missing.
+    ValueError
+        If `detector.json` is damaged, of another format, or does not belong to the model beside it.
+    """
+    model_dir = Path(model_dir)
+    for file in (model_dir / FACTS, model_dir / MODEL):
+        if not file.is_file():
+            raise FileNotFoundError(
+                f"No {file.name} in {model_dir}; give a folder that `armscope anomaly train` wrote."
+            )
+    facts = read_facts(model_dir / FACTS)
+    content = (model_dir / MODEL).read_bytes()
+    if hashlib.sha256(content).hexdigest() != facts["model_sha256"]:
+        raise ValueError(f"{model_dir / FACTS} must describe {MODEL} beside it; their checksums differ. Train again.")
+    detector = OnnxDetector(
+        window_size=facts["window_size"], kind_=facts["kind"], name_=facts["detector"], facts_=facts, model_=content
+    )
+    detector.channels_, detector.named_ = tuple(facts["channels"]), True
+    detector.threshold_ = None if facts["threshold"] is None else threshold_from_dict(facts["threshold"])
+    return detector
+
+
+def read_facts(file: Path) -> dict[str, Any]:
+    """Read and check a `detector.json`."""
+    try:
+        facts = json.loads(file.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{file} must be JSON; got: {error}. Train again.") from error
+    if not isinstance(facts, dict):
+        raise ValueError(f"{file} must hold an object; got {type(facts).__name__}.")
+    for key, kind in _NEEDED.items():
+        if key not in facts or not isinstance(facts[key], kind) or isinstance(facts[key], bool):
+            raise ValueError(f"{file} must have {key!r} of the right kind; got {facts.get(key)!r}. Train again.")
+    if facts["format"] != FORMAT:
+        raise ValueError(f"{file} must be of format {FORMAT}; got {facts['format']}. Train again with this version.")
+    if facts["kind"] not in ("reconstruction", "forecast"):
+        raise ValueError(f"{file} must have kind reconstruction or forecast; got {facts['kind']!r}.")
+    if not facts["channels"] or not all(isinstance(name, str) for name in facts["channels"]):
+        raise ValueError(f"{file} must name at least one channel; got {facts['channels']!r}.")
+    return facts
+
+
+@dataclass(kw_only=True, eq=False)
+class OnnxDetector(Detector):
+    """A stored detector. It has the whole contract of `Detector`, except that it cannot learn."""
+
+    kind_: Kind
+    name_: str
+    facts_: dict[str, Any] = field(repr=False)
+    model_: bytes = field(repr=False)
+    session_: "onnxruntime.InferenceSession" = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        try:
+            self.session_ = onnxruntime.InferenceSession(self.model_, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime raises classes of its own that it does not export
+            raise ValueError(f"{MODEL} must be an ONNX model; got: {str(error).splitlines()[0]}") from error
+        self.kind, self.name = self.kind_, self.name_  # type: ignore[misc]
+        shape = self.session_.get_inputs()[0].shape
+        expected = [self.window_size, len(self.facts_["channels"])]
+        if list(shape[1:]) != expected:
+            raise ValueError(
+                f"{MODEL} must take windows of {expected} (rows, channels), as {FACTS} says; got {list(shape[1:])}."
+            )
+        self._names = ["score", "residual", "latent", self.kind_]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings it was trained with."""
+        return dict(self.facts_["settings"])
+
+    def fit(self, X: Any, y: Any = None, *, validation: Any = None) -> Self:
+        """Refuse: a stored detector only scores."""
+        raise TypeError(
+            f"fit must be called on a detector that learns; a stored one only scores. Train a new {self.name}."
+        )
+
+    def _fit(self, train: list[Stretch], validation: list[Stretch]) -> None:
+        raise NotImplementedError
+
+    def _run(self, windows: np.ndarray) -> Outputs:
+        values = self.session_.run(self._names, {"window": np.asarray(windows, dtype=np.float32)})
+        return Outputs(*values)
+
+    def _decision_function(self, values: np.ndarray) -> np.ndarray:
+        from anomaly_detection.windows import causal_windows, in_chunks
+
+        chunks = in_chunks(causal_windows(values, self.window_size))
+        return np.concatenate([self.session_.run(["score"], {"window": chunk})[0] for chunk in chunks])
+
+    def to_onnx(self) -> bytes:
+        """Return the model as it was stored."""
+        return self.model_
+
+
+def _replace(file: Path, content: bytes) -> None:
+    temporary = file.with_name(f".{file.name}.tmp")
+    temporary.write_bytes(content)
+    os.replace(temporary, file)  # noqa: PTH105 - Path.replace returns a path nobody needs
+
+
+def _versions() -> dict[str, str]:
+    versions = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
