@@ -169,7 +169,8 @@ class Detector(ABC):
         scores = self.decision_function(X)
         if self.threshold_ is None:
             raise NotFittedError(f"This {self.name} has no threshold; call fit.")
-        return (scores > self.threshold_.value_).astype(np.int64)
+        flags: np.ndarray = (scores > self.threshold_.value_).astype(np.int64)
+        return flags
 
     def reconstruct(self, X: Rows) -> Any:
         """Return what the detector makes of every row, in raw units: like X, a DataFrame for a DataFrame."""
