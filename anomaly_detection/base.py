@@ -98,6 +98,10 @@ class Detector(ABC):
     def to_onnx(self) -> bytes:
         """Write the fitted detector as an ONNX model, with the names and shapes of `stored`."""
 
+    def weights(self) -> bytes | None:
+        """Return what `stored` writes beside the model, for those who train on; None where there is nothing."""
+        return None
+
     def _decision_function(self, values: np.ndarray) -> np.ndarray:
         """Scores (n_steps,) of one checked series; a family may have a faster way than windows."""
         return np.concatenate([outputs.score for outputs in self._outputs(values)])

@@ -69,7 +69,7 @@ def save_detector(
     Path
         Of `detector.json`.
     """
-    model = detector.to_onnx()
+    model, weights = detector.to_onnx(), detector.weights()
     facts = {
         "format": FORMAT,
         "detector": detector.name,
@@ -87,6 +87,10 @@ def save_detector(
     text = json.dumps(facts, indent=2, allow_nan=False) + "\n"
     model_dir.mkdir(parents=True, exist_ok=True)
     _replace(model_dir / MODEL, model)
+    if weights is None:
+        (model_dir / WEIGHTS).unlink(missing_ok=True)
+    else:
+        _replace(model_dir / WEIGHTS, weights)
     _replace(model_dir / FACTS, text.encode())
     return model_dir / FACTS
 

@@ -1,0 +1,161 @@
+"""What the neural detectors have in common: settings, scaling, scoring in torch, export.
+
+**Conventions**: a network sees scaled rows, float32. The residual of a detector is scaled and signed, and the score is
+the mean over channels of its square, as in `pca`. Everything runs on one thread: more make small networks slower.
+"""
+
+import io
+from abc import abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from anomaly_detection.base import Detector, Outputs, Stretch
+from anomaly_detection.scaling import SCALINGS, Scaling, fit_scaling
+from anomaly_detection.training_loop import MONITORS, History, LoopSettings, Task, own_torch, train
+
+
+@dataclass(kw_only=True, eq=False)
+class NeuralDetector(Detector):
+    """A detector around a torch network.
+
+    Parameters
+    ----------
+    scaling : {"standard", "minmax", "robust"}
+        Of the channels, fitted on normal training rows.
+    dropout : float
+        Share of hidden values dropped while training, in [0, 1).
+    learning_rate, weight_decay : float
+        Of AdamW.
+    batch_size : int
+        Windows, or for forecasters sub-sequences of `window_size` targets, per step of the optimizer.
+    max_epochs : int
+    patience : int
+        Epochs without improvement before training stops.
+    monitor : {"auto", "loss", "auc"}
+        What must improve on the validation part; "auto" is the AUC where it has labels of both classes, else the loss.
+    random_state : int
+    device : str
+        As torch names it: "cpu", "cuda".
+
+    Attributes
+    ----------
+    checkpoint_path : Path or None
+        Set it before `fit` to keep the state of the training there; an existing file is continued from.
+    history_ : History
+        Losses and AUC per epoch.
+    """
+
+    scaling: Literal["standard", "minmax", "robust"] = "standard"
+    dropout: float = 0.2
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-5
+    batch_size: int = 64
+    max_epochs: int = 100
+    patience: int = 10
+    monitor: Literal["auto", "loss", "auc"] = "auto"
+    random_state: int = 0
+    device: str = "cpu"
+    checkpoint_path: Path | None = field(default=None, init=False, repr=False)
+    scaling_: Scaling = field(init=False, repr=False)
+    network_: nn.Module = field(init=False, repr=False)
+    history_: History = field(init=False, repr=False)
+
+    @abstractmethod
+    def _make_network(self, n_channels: int) -> nn.Module:
+        """Build the network with fresh weights."""
+
+    @abstractmethod
+    def _make_task(self, train: list[Stretch], validation: list[Stretch]) -> Task:
+        """Say what to learn, from scaled stretches."""
+
+    @abstractmethod
+    def _answer(self, network: nn.Module, scaled: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return prediction (n, window_size, n_channels), latent (n, d), residual (n, n_channels), all scaled."""
+
+    def _check_settings(self) -> None:
+        super()._check_settings()
+        check_choice("scaling", self.scaling, SCALINGS)
+        check_choice("monitor", self.monitor, MONITORS)
+        for name in ("batch_size", "max_epochs", "patience"):
+            check_count(name, getattr(self, name))
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must lie in [0, 1); got {self.dropout!r}.")
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate must be positive; got {self.learning_rate!r}.")
+        if not self.weight_decay >= 0:
+            raise ValueError(f"weight_decay must be at least 0; got {self.weight_decay!r}.")
+
+    def _fit(self, train_: list[Stretch], validation: list[Stretch]) -> None:
+        normal = [s.values if s.labels is None else s.values[~s.labels] for s in train_]
+        self.scaling_ = fit_scaling(self.scaling, np.concatenate(normal))
+        loop = LoopSettings(
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            max_epochs=self.max_epochs,
+            patience=self.patience,
+            monitor=self.monitor,
+            random_state=self.random_state,
+        )
+        with own_torch(self.random_state):
+            self.network_ = self._make_network(len(self.channels_)).to(self.device)
+            task = self._make_task(self._scaled(train_), self._scaled(validation or train_))
+            self.history_ = train(task, loop, checkpoint=self.checkpoint_path, description=f"training {self.name}")
+
+    def _scaled(self, stretches: list[Stretch]) -> list[Stretch]:
+        return [Stretch(self.scaling_.apply(s.values).astype(np.float32), s.labels) for s in stretches]
+
+    def _run(self, windows: np.ndarray) -> Outputs:
+        with own_torch(), torch.inference_mode():
+            form = RawForm(self).eval()
+            score, prediction, latent, residual = form(torch.from_numpy(windows).to(self.device))
+        return Outputs(*(part.cpu().numpy() for part in (score, residual, latent, prediction)))
+
+    def to_onnx(self) -> bytes:
+        """Write the fitted detector as an ONNX model; see `Detector.to_onnx`."""
+        from anomaly_detection.neural_graph import neural_graph
+
+        return neural_graph(self)
+
+    def weights(self) -> bytes | None:
+        """Return the network's state dict as `torch.save` writes it."""
+        buffer = io.BytesIO()
+        torch.save({name: tensor.cpu() for name, tensor in self.network_.state_dict().items()}, buffer)
+        return buffer.getvalue()
+
+
+class RawForm(nn.Module):
+    """A fitted detector as one module: raw windows in; score, raw prediction, latent and residual out."""
+
+    center: Tensor
+    scale: Tensor
+
+    def __init__(self, detector: NeuralDetector) -> None:
+        super().__init__()
+        self.network = detector.network_
+        self._answer = detector._answer
+        for name in ("center", "scale"):
+            values = torch.tensor(getattr(detector.scaling_, name), dtype=torch.float32, device=detector.device)
+            self.register_buffer(name, values)
+
+    def forward(self, window: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Answer for raw windows (n, window_size, n_channels)."""
+        scaled = (window - self.center) / self.scale
+        prediction, latent, residual = self._answer(self.network, scaled)
+        return residual.square().mean(dim=1), prediction * self.scale + self.center, latent, residual
+
+
+def check_choice(name: str, value: Any, known: tuple[str, ...]) -> None:
+    """Raise ValueError unless `value` is one of `known`."""
+    if value not in known:
+        raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}.")
+
+
+def check_count(name: str, value: Any, *, least: int = 1) -> None:
+    """Raise ValueError unless `value` is an integer of at least `least`."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name} must be an integer of at least {least}; got {value!r}.")
