@@ -4,7 +4,8 @@
 as episodes (`episodes`), return one table (`table`) and repeat for the same seed. Nothing heavy is imported here.
 """
 
+from anomaly_detection.simulation.arm import simulate_arm
 from anomaly_detection.simulation.rig import CYCLIC, DRIFT, MULTI_SENSOR, SPIKE, simulate_rig
 from anomaly_detection.simulation.table import write_simulation
 
-__all__ = ["CYCLIC", "DRIFT", "MULTI_SENSOR", "SPIKE", "simulate_rig", "write_simulation"]
+__all__ = ["CYCLIC", "DRIFT", "MULTI_SENSOR", "SPIKE", "simulate_arm", "simulate_rig", "write_simulation"]

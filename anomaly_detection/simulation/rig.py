@@ -1,7 +1,8 @@
 """An industrial rig of four sensors at 1 Hz that sometimes fails: temperature, vibration, pressure and power.
 
 Normal readings are independent and normal: temperature N(55, 5) °C, vibration N(1, 0.2) mm/s, pressure N(50, 5) bar,
-power N(250, 25) W. Nothing is below 0. On top of these lie the anomalies, k being the seconds since the onset:
+power N(250, 25) W; the units are our reading of the figures. Nothing is below 0. On top of these lie the anomalies,
+k being the seconds since the onset:
 
 - SPIKE: one sensor is off by an amount that is drawn once and held: temperature +25 to 35, vibration +1.5 to 2.5,
   pressure -20 to -30, power +150 to 250.
@@ -37,7 +38,6 @@ Ints = npt.NDArray[np.int64]
 SPIKE, DRIFT, CYCLIC, MULTI_SENSOR = "SPIKE", "DRIFT", "CYCLIC", "MULTI_SENSOR"
 RIG_TYPES = (SPIKE, DRIFT, CYCLIC, MULTI_SENSOR)
 RIG_CHANNELS = ("temperature", "vibration", "pressure", "power")
-RIG_UNITS = ("°C", "mm/s", "bar", "W")
 EPISODE_S = (20, 300)
 
 _MEAN = np.array([55, 1, 50, 250.0])
