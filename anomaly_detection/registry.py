@@ -26,7 +26,12 @@ class _Detectors(Mapping[str, type[Detector]]):
         if name not in _HOME:
             raise KeyError(name)
         module, _, attribute = _HOME[name].partition(":")
-        found: type[Detector] = getattr(import_module(f"anomaly_detection.{module}"), attribute)
+        try:
+            found: type[Detector] = getattr(import_module(f"anomaly_detection.{module}"), attribute)
+        except ModuleNotFoundError as error:
+            if (error.name or "").startswith("anomaly_detection"):
+                raise
+            raise ImportError(f"{name} needs {error.name}; install it with: pip install 'armscope[train]'") from error
         return found
 
     def __iter__(self) -> Iterator[str]:

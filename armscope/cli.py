@@ -8,16 +8,18 @@ from typing import Annotated
 
 import typer
 
+from anomaly_detection.cli import app as anomaly
 from armbench_segmentation.cli import app as segmentation
 from armscope.demo import demo
 from armscope.explore import explore
 
 _HOUSE = Path(__file__).resolve().parent.parent
-_PACKAGES = ("armscope", "latent_space", "armbench_segmentation")
+_PACKAGES = ("armscope", "latent_space", "armbench_segmentation", "anomaly_detection")
 _HELP = "Debug a robot arm's models: run an integration locally, see where its model fails, push it to Tensorleap."
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=_HELP)
 app.add_typer(segmentation, name="segmentation")
+app.add_typer(anomaly, name="anomaly")
 app.command()(demo)
 app.command()(explore)
 

@@ -1,0 +1,89 @@
+"""Judge a stored detector on labelled rows it did not learn from, beside scores that know nothing of the sensors.
+
+**Conventions**: the detector's threshold is the stored one; the trivial rows take theirs from the validation labels, by
+the rule the detector's came from, where they can.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from anomaly_detection.evaluation import evaluate_scores
+from anomaly_detection.parts import Parts, labels_of, lengths_of, read_parts, rows_of, types_of
+from anomaly_detection.read_options import ReadOptions
+from anomaly_detection.series import Recording, read_series
+from anomaly_detection.stored import load_detector
+from anomaly_detection.trivial import trivial_rows
+
+PARTS = ("training", "validation", "test", "all")
+
+
+def assess(
+    model_dir: Path, data: Path, *, part: str = "test", options: ReadOptions | None = None
+) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
+    """Evaluate a stored detector.
+
+    Parameters
+    ----------
+    model_dir : Path
+        Folder of the detector.
+    data : Path
+        Prepared folder, or a table, whose parts are then cut by time.
+    part : str
+        One of `PARTS`; "all" takes every row of a table.
+    options : ReadOptions, optional
+        How to read tables that do not tell it.
+
+    Returns
+    -------
+    detectors, trivial : dict of str to dict
+        Results of `evaluate_scores`: of the detector under its name, and of `trivial_rows`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no detector or no data.
+    ValueError
+        If `part` is unknown or has no row, a channel is missing, or a row has no label.
+    """
+    if part not in PARTS:
+        raise ValueError(f"part must be one of {', '.join(PARTS)}; got {part!r}.")
+    detector = load_detector(model_dir)
+    options = (options or ReadOptions()).changed(channels=detector.channels_)
+    parts = Parts(read_series(data, options=options)) if part == "all" else read_parts(data, options=options)
+    recording = parts.training if part == "all" else getattr(parts, part)
+    if recording is None:
+        raise ValueError(f"part must have rows; {data} has none for {part}.")
+    labels = _labels(recording, data, part)
+    threshold = detector.threshold_
+    if threshold is None:
+        raise ValueError(f"{model_dir} must hold a detector with a threshold; train it again.")
+    context: dict[str, Any] = {
+        "types": types_of(recording),
+        "step_s": recording.step_s,
+        "series": lengths_of(recording),
+    }
+    result = evaluate_scores(
+        labels, detector.decision_function(rows_of(recording)), threshold=threshold.value_, **context
+    )
+    known, positions = _validation(None if part == "all" else parts.validation)
+    both = known.any() and not known.all()
+    rule = threshold if both or threshold.name != "best_f1" else None
+    trivial = trivial_rows(labels, known, validation_positions=positions, threshold=rule, **context)
+    return {detector.name: result}, trivial
+
+
+def _labels(recording: Recording, data: Path, part: str) -> np.ndarray:
+    labels = labels_of(recording)
+    if labels is None:
+        raise ValueError(f"{data} must have labels to evaluate on; the part {part!r} has rows without. Use score.")
+    return np.concatenate(labels)
+
+
+def _validation(recording: Recording | None) -> tuple[np.ndarray, np.ndarray]:
+    """Labels of the validation rows and their numbers within their series; one normal row where there is none."""
+    labels = None if recording is None else labels_of(recording)
+    if recording is None or labels is None:
+        return np.zeros(1, dtype=bool), np.zeros(1, dtype=np.int64)
+    return np.concatenate(labels), np.concatenate([np.arange(n) for n in lengths_of(recording)])

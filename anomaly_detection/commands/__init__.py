@@ -1,0 +1,1 @@
+"""The commands of `armscope anomaly`, by what they work on; `cli` puts them together."""

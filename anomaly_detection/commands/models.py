@@ -1,0 +1,201 @@
+"""`armscope anomaly train | evaluate | score`: what a detector learns, how good it is, and what it says."""
+
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from anomaly_detection.commands.reading import Read, assignments, names, number, read_options
+
+if TYPE_CHECKING:
+    from anomaly_detection.base import Detector
+
+
+def train(
+    detector: Annotated[
+        str | None, typer.Argument(help="pca, autoencoder, vae, tcn or lstm; or give --model-type.", show_default=False)
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", "--data-dir", help="Folder that `prepare` wrote; or one table: its parts are cut by time."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "--output-dir", help="Folder for detector.onnx, detector.json, best_model.pth."),
+    ] = None,
+    model_type: Annotated[str | None, typer.Option(help="The detector, where it is not the argument.")] = None,
+    window_size: Annotated[int | None, typer.Option(min=1, help="Rows a score depends on.")] = None,
+    n_components: Annotated[int | None, typer.Option(min=1, help="pca: components of the normal plane.")] = None,
+    latent_dim: Annotated[int | None, typer.Option(min=1, help="autoencoder, vae: width of the latent layer.")] = None,
+    hidden_dims: Annotated[str | None, typer.Option(help="autoencoder, vae: widths of the layers, 128,64,32.")] = None,
+    dropout: Annotated[float | None, typer.Option(help="Share of hidden values dropped while training.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Windows per step.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Of AdamW.")] = None,
+    max_epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training rows, at most.")] = None,
+    patience: Annotated[int | None, typer.Option(min=1, help="Stop after so many epochs without a gain.")] = None,
+    scaling: Annotated[str | None, typer.Option(help="standard, minmax or robust.")] = None,
+    loss: Annotated[str | None, typer.Option(help="tcn, lstm: mse, minmax or masked.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other setting of the detector; repeat.")
+    ] = None,
+    threshold_method: Annotated[
+        str | None,
+        typer.Option(
+            help="auto (best F1 where validation has labels, else a false-positive rate), percentile, best_f1, "
+            "false_positive_rate, extreme_value or scaled_maximum.",
+            show_default="auto",
+        ),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the weights and the order of the rows.")] = None,
+    no_cuda: Annotated[
+        bool, typer.Option("--no-cuda", help="Train on the processor even where there is a GPU.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the checkpoint of an interrupted training.")
+    ] = False,
+    unit: Annotated[list[str] | None, typer.Option(metavar="CHANNEL=UNIT", help="Unit of a channel; repeat.")] = None,
+    read: Read = None,
+    experiment_name: Annotated[str | None, typer.Option(help="Kept in detector.json.")] = None,
+    run_name: Annotated[str | None, typer.Option(help="Kept in detector.json.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Train a detector, set its threshold on the validation part, judge it on the test part, and store it."""
+    from anomaly_detection.parts import read_parts
+    from anomaly_detection.training import train_detector
+
+    data, out = _needed(data, "--data"), _needed(out, "--out")
+    given = {
+        "window_size": window_size,
+        "n_components": n_components,
+        "latent_dim": latent_dim,
+        "hidden_dims": None
+        if hidden_dims is None
+        else tuple(int(number(n, "--hidden-dims")) for n in names(hidden_dims) or ()),
+        "dropout": dropout,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "max_epochs": max_epochs,
+        "patience": patience,
+        "scaling": scaling,
+        "loss": loss,
+        "threshold": threshold_method,
+        "random_state": seed,
+    }
+    made = _make(_name(detector, model_type), given, assignments(settings, "--set"), no_cuda=no_cuda)
+    parts = read_parts(data, options=read_options(read))
+    if not as_json:
+        for name, recording in parts.items():
+            for sentence in recording.repairs:
+                typer.echo(f"note: {name}: {sentence}")
+    notes = {key: value for key, value in (("experiment_name", experiment_name), ("run_name", run_name)) if value}
+    try:
+        report = train_detector(
+            made,
+            parts,
+            out.expanduser(),
+            units=assignments(unit, "--unit"),
+            notes=notes | {"source": data.name},
+            resume=resume,
+        )
+    except KeyboardInterrupt:
+        typer.echo("armscope: Interrupted. The same command with --resume continues.", err=True)
+        raise typer.Exit(130) from None
+    typer.echo(report.to_json() if as_json else report)
+
+
+def evaluate(
+    model_dir: Annotated[Path, typer.Argument(help="Folder that `train` wrote.")],
+    data: Annotated[Path, typer.Option("--data", "--data-dir", help="Prepared folder, or a labelled table.")],
+    part: Annotated[
+        str, typer.Option(help="Part of a prepared folder: training, validation or test; `all` takes a table whole.")
+    ] = "test",
+    out: Annotated[Path | None, typer.Option(help="Also write the numbers to this JSON file.")] = None,
+    read: Read = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON instead of tables.")] = False,
+) -> None:
+    """Evaluate a stored detector on labelled rows, by row, event and anomaly type, beside what needs no detector."""
+    from rich.console import Console
+
+    from anomaly_detection.assessment import assess
+    from anomaly_detection.evaluation_tables import evaluation_tables
+    from latent_space.run_folder import to_json
+
+    rows, trivial = assess(model_dir.expanduser(), data.expanduser(), part=part, options=read_options(read))
+    content = json.dumps(to_json(rows | trivial), indent=2)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(content + "\n", encoding="utf-8")
+    if as_json:
+        typer.echo(content)
+        return
+    console = Console(highlight=False)
+    for table in evaluation_tables(rows, trivial=trivial, title=f"{model_dir.name} on {data.name}, {part}"):
+        console.print(table)
+    if out is not None:
+        typer.echo(f"numbers: {out}")
+
+
+def score(
+    model_dir: Annotated[Path, typer.Argument(help="Folder that `train` wrote.")],
+    data: Annotated[Path, typer.Option("--data", help="CSV or Parquet file, or a folder of them, of any size.")],
+    out: Annotated[Path, typer.Option(help="File to write, .csv or .parquet: one row for every row of the data.")],
+    read: Read = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Score every row of a table, however large: anomaly_score, is_anomaly and whether a cell had to be filled."""
+    from anomaly_detection.scoring import score_table
+    from anomaly_detection.stored import load_detector
+
+    report = score_table(
+        load_detector(model_dir.expanduser()), data.expanduser(), out.expanduser(), options=read_options(read)
+    )
+    typer.echo(json.dumps(asdict(report), indent=2) if as_json else report)
+
+
+def _needed(path: Path | None, option: str) -> Path:
+    if path is None:
+        raise typer.BadParameter("must be given.", param_hint=option)
+    return path.expanduser()
+
+
+def _name(argument: str | None, option: str | None) -> str:
+    if argument and option and argument != option:
+        raise ValueError(f"--model-type must agree with the detector {argument!r}; got {option!r}.")
+    if not (argument or option):
+        raise ValueError("DETECTOR must be named: pca, autoencoder, vae, tcn or lstm.")
+    return str(argument or option)
+
+
+def _make(name: str, given: dict[str, Any], texts: dict[str, str], *, no_cuda: bool) -> "Detector":
+    """Make a detector from options by name and from `--set` pairs, read as the kind the setting has by default."""
+    from anomaly_detection.registry import DETECTORS, make_detector
+
+    chosen = {key: value for key, value in given.items() if value is not None}
+    known = {f.name: f.default for f in fields(DETECTORS[name]) if f.init} if name in DETECTORS else {}
+    for key, text in texts.items():
+        chosen[key] = _as_default(key, text, known.get(key))
+    if "device" in known and "device" not in chosen:
+        from anomaly_detection.device import best_device
+
+        chosen["device"] = "cpu" if no_cuda else best_device()
+    return make_detector(name, **chosen)
+
+
+def _as_default(name: str, text: str, default: Any) -> Any:
+    """Read a text as the kind of value that a setting has by default."""
+    if isinstance(default, tuple):
+        return tuple(int(number(part, f"--set {name}")) for part in names(text) or ())
+    if isinstance(default, bool):
+        if text.lower() not in ("true", "false"):
+            raise ValueError(f"--set {name} must be true or false; got {text!r}.")
+        return text.lower() == "true"
+    if isinstance(default, int):
+        value = number(text, f"--set {name}")
+        if not value.is_integer():
+            raise ValueError(f"--set {name} must be an integer; got {text!r}.")
+        return int(value)
+    return number(text, f"--set {name}") if isinstance(default, float) else text

@@ -1,0 +1,144 @@
+"""The parts of a data set: what teaches, what sets the threshold, what judges, and what nobody labelled.
+
+**Conventions**: a prepared folder holds `train.csv` and, as far as there are such rows, `val.csv`, `test.csv` and
+`unlabeled.csv` (or `.parquet`). Any other folder or file is one recording, each of whose series is cut by time, so that
+no window crosses from one part into the next. Labels of the unlabelled part are dropped where there are any.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from anomaly_detection.read_options import ReadOptions
+from anomaly_detection.series import Recording, Series, read_series
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Part -> name of its file in a prepared folder, in the order of time.
+FILES = {"training": "train", "validation": "val", "test": "test", "unlabeled": "unlabeled"}
+DEFAULT_RATIOS: Mapping[str, float] = {"training": 0.70, "validation": 0.15, "test": 0.15}
+_SUFFIXES = (".csv", ".parquet", ".csv.gz")
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Recordings of one data set; all have the same channels in the same order, None where there is no row."""
+
+    training: Recording
+    validation: Recording | None = None
+    test: Recording | None = None
+    unlabeled: Recording | None = None
+
+    def items(self) -> Iterator[tuple[str, Recording]]:
+        """Yield the name and the recording of every part that has rows."""
+        for name in FILES:
+            recording = getattr(self, name)
+            if recording is not None:
+                yield name, recording
+
+
+def read_parts(
+    path: Path | str, *, options: ReadOptions | None = None, ratios: Mapping[str, float] = DEFAULT_RATIOS
+) -> Parts:
+    """Read a prepared folder, or cut one recording by time.
+
+    Parameters
+    ----------
+    path : path
+        Prepared folder, or whatever `read_series` takes.
+    options : ReadOptions, optional
+        How to read files that do not tell it themselves.
+    ratios : mapping of part to share
+        For one recording; they sum to 1.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing at `path`, or a prepared folder lacks `train.csv`.
+    ValueError
+        If a file cannot be read, a part lacks a channel, or `ratios` are no shares.
+    """
+    path = Path(path)
+    files = {part: file for part, name in FILES.items() if (file := _part_file(path, name)) is not None}
+    if not files:
+        return cut_by_time(read_series(path, options=options), ratios)
+    if "training" not in files:
+        raise FileNotFoundError(f"No train.csv beside {files.popitem()[1]}; a prepared folder must have one.")
+    options = options or ReadOptions()
+    training = read_series(files["training"], options=options)
+    same = options.changed(channels=training.channels)
+    others = {part: read_series(file, options=same) for part, file in files.items() if part != "training"}
+    return Parts(training, **_without_labels(others))
+
+
+def cut_by_time(recording: Recording, ratios: Mapping[str, float] = DEFAULT_RATIOS) -> Parts:
+    """Cut every series of a recording into consecutive parts.
+
+    Raises
+    ------
+    ValueError
+        If `ratios` name another part, are negative, do not sum to 1, or leave no row to learn from.
+    """
+    check_ratios(ratios)
+    names = [part for part in FILES if ratios.get(part)]
+    edges = np.cumsum([0.0, *(ratios[part] for part in names)])
+    found: dict[str, list[Series]] = {part: [] for part in names}
+    for series in recording.series:
+        rows = np.rint(edges * len(series)).astype(int).tolist()
+        for part, start, stop in zip(names, rows[:-1], rows[1:], strict=True):
+            if stop > start:
+                found[part].append(series.rows(start, stop))
+    cut = {part: replace(recording, series=tuple(series)) for part, series in found.items() if series}
+    if "training" not in cut:
+        raise ValueError(f"ratios must leave rows to learn from; got {dict(ratios)} for {recording.n_rows} rows.")
+    return Parts(**_without_labels(cut))
+
+
+def check_ratios(ratios: Mapping[str, float]) -> None:
+    """Raise ValueError unless `ratios` are shares of known parts that sum to 1."""
+    unknown = sorted(set(ratios) - set(FILES))
+    if unknown:
+        raise ValueError(f"ratios must name {', '.join(FILES)}; got {unknown[0]!r}.")
+    if any(not 0 <= share <= 1 for share in ratios.values()) or abs(sum(ratios.values()) - 1) > 1e-6:
+        raise ValueError(f"ratios must be between 0 and 1 and sum to 1; got {dict(ratios)}.")
+
+
+def rows_of(recording: Recording) -> list["pd.DataFrame"]:
+    """Return the channels of each series as a DataFrame, as detectors take them."""
+    import pandas as pd
+
+    names = list(recording.channels)
+    return [pd.DataFrame(part.values, index=pd.DatetimeIndex(part.times), columns=names) for part in recording.series]
+
+
+def labels_of(recording: Recording) -> list[np.ndarray] | None:
+    """Return the labels of each series, bool (n_steps,), or None unless every series has them."""
+    labels = [series.labels for series in recording.series if series.labels is not None]
+    return labels if len(labels) == len(recording.series) else None
+
+
+def types_of(recording: Recording) -> np.ndarray | None:
+    """Return the anomaly type of every row, one series after the other, or None unless every series has them."""
+    types = [series.types for series in recording.series if series.types is not None]
+    return np.concatenate(types) if len(types) == len(recording.series) else None
+
+
+def lengths_of(recording: Recording) -> list[int]:
+    """Return the number of rows of each series."""
+    return [len(series) for series in recording.series]
+
+
+def _part_file(folder: Path, name: str) -> Path | None:
+    return next((file for suffix in _SUFFIXES if (file := folder / f"{name}{suffix}").is_file()), None)
+
+
+def _without_labels(parts: Mapping[str, Recording]) -> dict[str, Recording]:
+    cut = dict(parts)
+    if "unlabeled" in cut:
+        bare = [replace(series, labels=None, types=None) for series in cut["unlabeled"].series]
+        cut["unlabeled"] = replace(cut["unlabeled"], series=tuple(bare))
+    return cut

@@ -1,0 +1,168 @@
+"""Score a table of any size: read in chunks, scored as a stream, written as it goes.
+
+**Conventions**: one row out for every row in, in file order. Columns: `datetime` (empty where there is none), `machine`
+(where a column names it), `anomaly_score`, `is_anomaly` (0 or 1: the score is greater than the detector's threshold),
+`is_filled` (a cell of the row was missing and took the last known value). The output appears when it is complete.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from anomaly_detection.base import Detector, NotFittedError
+from anomaly_detection.read_options import ReadOptions
+from anomaly_detection.streaming import StreamScorer
+from anomaly_detection.table_chunks import TableChunk, iterate_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SUFFIXES = (".csv", ".parquet")
+_CHUNK_ROWS = 50_000
+
+
+@dataclass(frozen=True)
+class ScoringReport:
+    """What was scored.
+
+    Attributes
+    ----------
+    out : str
+        The file written.
+    n_rows, n_anomalies : int
+        Rows, and rows whose score exceeds the threshold.
+    threshold : float
+    repairs : tuple of str
+        What was repaired while reading, one sentence each.
+    """
+
+    out: str
+    n_rows: int
+    n_anomalies: int
+    threshold: float
+    repairs: tuple[str, ...]
+
+    def __str__(self) -> str:
+        share = self.n_anomalies / self.n_rows
+        lines = [f"note: {sentence}" for sentence in self.repairs]
+        lines.append(f"{self.n_anomalies:,} of {self.n_rows:,} rows ({share:.2%}) score above {self.threshold:.4g}")
+        return "\n".join([*lines, f"scores: {self.out}"])
+
+
+def score_table(
+    detector: Detector,
+    path: Path | str,
+    out: Path,
+    *,
+    options: ReadOptions | None = None,
+    chunk_rows: int = _CHUNK_ROWS,
+) -> ScoringReport:
+    """Score every row of a CSV file, a Parquet file, or a folder of them, in bounded memory.
+
+    Parameters
+    ----------
+    detector : Detector
+        Fitted on named channels, or loaded; it has a threshold.
+    path : path
+        The table. Channels are found by name; other columns are ignored and reported.
+    out : Path
+        .csv or .parquet; replaced once the new one is complete.
+    options : ReadOptions, optional
+        How to read the table, where it does not tell.
+    chunk_rows : int
+        Rows read at once.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no table.
+    ValueError
+        If `out` has another suffix, lies among the files to score, or the table lacks a channel.
+    """
+    if detector.threshold_ is None:
+        raise NotFittedError(f"This {detector.name} has no threshold; train it again.")
+    if out.suffix.lower() not in SUFFIXES:
+        raise ValueError(f"out must end in .csv or .parquet; got {out}.")
+    source = Path(path)
+    if out.resolve() == source.resolve() or (source.is_dir() and out.resolve().is_relative_to(source.resolve())):
+        raise ValueError(f"out must lie outside of what is scored, {source}; got {out}.")
+    options = (options or ReadOptions()).changed(channels=detector.channels_)
+    stream, threshold = StreamScorer(detector), detector.threshold_.value_
+    n_rows = n_anomalies = 0
+    repairs: tuple[str, ...] = ()
+    with _writer(out) as write:
+        for chunk in iterate_table(source, chunk_rows=chunk_rows, options=options):
+            scores = _score_chunk(stream, chunk)
+            flags = scores > threshold
+            write(_frame(chunk, scores, flags))
+            n_rows, n_anomalies, repairs = n_rows + len(chunk), n_anomalies + int(flags.sum()), chunk.repairs
+    return ScoringReport(str(out), n_rows, n_anomalies, threshold, repairs)
+
+
+def _score_chunk(stream: StreamScorer, chunk: TableChunk) -> np.ndarray:
+    """Score the rows of each machine apart, starting anew where no window may reach behind."""
+    names = np.full(len(chunk), "") if chunk.machines is None else np.array([str(name) for name in chunk.machines])
+    scores = np.empty(len(chunk))
+    for machine in np.unique(names):
+        mine = np.flatnonzero(names == machine)
+        cuts = np.flatnonzero(chunk.starts[mine])
+        for run in np.split(mine, cuts):
+            if not len(run):
+                continue
+            if chunk.starts[run[0]]:
+                stream.forget(machine)
+            scores[run] = stream.score(_named(chunk, run), machine)
+    return scores
+
+
+def _named(chunk: TableChunk, rows: np.ndarray) -> "pd.DataFrame":
+    import pandas as pd
+
+    return pd.DataFrame(chunk.values[rows], columns=list(chunk.channels))
+
+
+def _frame(chunk: TableChunk, scores: np.ndarray, flags: np.ndarray) -> "pd.DataFrame":
+    import pandas as pd
+
+    columns: dict[str, Any] = {"datetime": chunk.times.astype("datetime64[us]")}
+    if chunk.machines is not None:
+        columns["machine"] = pd.array(chunk.machines, dtype="str")
+    filled = chunk.missing.any(axis=1)
+    return pd.DataFrame(
+        {**columns, "anomaly_score": scores, "is_anomaly": flags.astype(np.int8), "is_filled": filled.astype(np.int8)}
+    )
+
+
+@contextmanager
+def _writer(out: Path) -> Iterator[Callable[["pd.DataFrame"], None]]:
+    """Give a function that appends a frame; the file takes its name when all went well."""
+    import pyarrow as pa
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.with_name(f".{out.name}.partial")
+    opened: Any = None
+
+    def write(frame: "pd.DataFrame") -> None:
+        nonlocal opened
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        if opened is None:
+            kind = pyarrow.parquet.ParquetWriter if out.suffix.lower() == ".parquet" else pyarrow.csv.CSVWriter
+            opened = kind(partial, table.schema)
+        opened.write_table(table.cast(table.schema))
+
+    try:
+        yield write
+        if opened is not None:
+            opened.close()
+            opened = None
+            partial.replace(out)
+    finally:
+        if opened is not None:
+            opened.close()
+        partial.unlink(missing_ok=True)
