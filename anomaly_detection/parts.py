@@ -1,19 +1,22 @@
 """The parts of a data set: what teaches, what sets the threshold, what judges, and what nobody labelled.
 
 **Conventions**: a prepared folder holds `train.csv` and, as far as there are such rows, `val.csv`, `test.csv` and
-`unlabeled.csv` (or `.parquet`). Any other folder or file is one recording, each of whose series is cut by time, so that
-no window crosses from one part into the next. Labels of the unlabelled part are dropped where there are any.
+`unlabeled.csv` (or `.parquet`). Any other folder or file is one recording: the rows of each of its machines are cut in
+time, as `preparation` cuts them, so that no window crosses from one part into the next. Labels of the unlabelled part
+are dropped where there are any.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from anomaly_detection.preparation import read_prepared
 from anomaly_detection.read_options import ReadOptions
 from anomaly_detection.series import Recording, Series, read_series
+from anomaly_detection.table_files import METADATA_FILE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 # Part -> name of its file in a prepared folder, in the order of time.
 FILES = {"training": "train", "validation": "val", "test": "test", "unlabeled": "unlabeled"}
 DEFAULT_RATIOS: Mapping[str, float] = {"training": 0.70, "validation": 0.15, "test": 0.15}
+_ROUNDING = 1e-6
 _SUFFIXES = (".csv", ".parquet", ".csv.gz")
 
 
@@ -51,7 +55,7 @@ def read_parts(
     path : path
         Prepared folder, or whatever `read_series` takes.
     options : ReadOptions, optional
-        How to read files that do not tell it themselves.
+        How to read files that do not tell it themselves; a folder that `prepare` wrote tells it.
     ratios : mapping of part to share
         For one recording; they sum to 1.
 
@@ -68,15 +72,21 @@ def read_parts(
         return cut_by_time(read_series(path, options=options), ratios)
     if "training" not in files:
         raise FileNotFoundError(f"No train.csv beside {files.popitem()[1]}; a prepared folder must have one.")
-    options = options or ReadOptions()
-    training = read_series(files["training"], options=options)
-    same = options.changed(channels=training.channels)
-    others = {part: read_series(file, options=same) for part, file in files.items() if part != "training"}
-    return Parts(training, **_without_labels(others))
+    if (path / METADATA_FILE).is_file():
+        prepared = read_prepared(path)
+        training = prepared.train
+        found: dict[str, Recording | None] = {"validation": prepared.val, "test": prepared.test}
+    else:
+        training, found = read_series(files["training"], options=options), {}
+    same = (options or ReadOptions()).changed(channels=training.channels, step_s=training.step_s)
+    for part, file in files.items():
+        if part != "training" and part not in found:
+            found[part] = read_series(file, options=same)
+    return Parts(training, **_without_labels({part: read for part, read in found.items() if read is not None}))
 
 
 def cut_by_time(recording: Recording, ratios: Mapping[str, float] = DEFAULT_RATIOS) -> Parts:
-    """Cut every series of a recording into consecutive parts.
+    """Cut the rows of every machine into consecutive parts.
 
     Raises
     ------
@@ -85,17 +95,28 @@ def cut_by_time(recording: Recording, ratios: Mapping[str, float] = DEFAULT_RATI
     """
     check_ratios(ratios)
     names = [part for part in FILES if ratios.get(part)]
-    edges = np.cumsum([0.0, *(ratios[part] for part in names)])
+    shares = np.cumsum([0.0, *(ratios[part] for part in names)])
     found: dict[str, list[Series]] = {part: [] for part in names}
-    for series in recording.series:
-        rows = np.rint(edges * len(series)).astype(int).tolist()
-        for part, start, stop in zip(names, rows[:-1], rows[1:], strict=True):
-            if stop > start:
-                found[part].append(series.rows(start, stop))
+    for machine in recording.machines:
+        stretches = [series for series in recording.series if series.name == machine]
+        edges = np.floor(shares * sum(map(len, stretches)) + _ROUNDING).astype(int).tolist()
+        for part, start, stop in zip(names, edges[:-1], edges[1:], strict=True):
+            found[part] += _between(stretches, start, stop)
     cut = {part: replace(recording, series=tuple(series)) for part, series in found.items() if series}
     if "training" not in cut:
         raise ValueError(f"ratios must leave rows to learn from; got {dict(ratios)} for {recording.n_rows} rows.")
     return Parts(**_without_labels(cut))
+
+
+def _between(stretches: Sequence[Series], start: int, stop: int) -> list[Series]:
+    """Rows start .. stop of one machine, counted over its stretches."""
+    found, before = [], 0
+    for series in stretches:
+        first, last = max(start - before, 0), min(stop - before, len(series))
+        if first < last:
+            found.append(series.rows(first, last))
+        before += len(series)
+    return found
 
 
 def check_ratios(ratios: Mapping[str, float]) -> None:

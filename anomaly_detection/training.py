@@ -64,11 +64,11 @@ class TrainingReport:
             f"threshold {self.threshold:.4g} ({self.threshold_method})",
         ]
         for part, found in self.metrics.items():
-            judged = (
-                f"; F1 {found['f1']:.3f}, precision {found['precision']:.3f}, recall {found['recall']:.3f}, "
-                f"AUC {found['roc_auc']:.3f}"
-            )
-            lines.append(f"{part}: mean score {found['mean_score']:.4g}{judged if 'f1' in found else ''}")
+            line = f"{part}: mean score {found['mean_score']:.4g}"
+            if found.get("n_anomalous_rows"):
+                figures = {"F1": "f1", "precision": "precision", "recall": "recall", "AUC": "roc_auc"}
+                line += "; " + ", ".join(f"{name} {found[key]:.3f}" for name, key in figures.items())
+            lines.append(line)
         return "\n".join([*lines, f"detector: {self.model_dir}"])
 
 

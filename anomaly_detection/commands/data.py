@@ -52,3 +52,74 @@ def simulate(
     typer.echo(
         f"{len(frame):,} rows of {machines} machine(s), {frame['label'].mean():.1%} anomalous ({kinds}) -> {file}"
     )
+
+
+def prepare_csv(
+    path: Annotated[
+        Path, typer.Argument(envvar="RUNWAY_DATA_PATH", help="CSV or Parquet file, or a folder of nothing else.")
+    ],
+    output_dir: Annotated[Path, typer.Option(help="Folder for train.csv, val.csv, test.csv and metadata.json.")],
+    train_ratio: Annotated[float, typer.Option(help="Share of the rows that train.")] = 0.70,
+    val_ratio: Annotated[
+        float, typer.Option(help="Share that stops training and sets the threshold; may be 0.")
+    ] = 0.15,
+    test_ratio: Annotated[float, typer.Option(help="Share that judges; may be 0.")] = 0.15,
+    shuffle: Annotated[
+        bool, typer.Option("--shuffle", help="Draw the parts at random instead of cutting in time.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draw.")] = 0,
+    tail: Annotated[int | None, typer.Option(min=1, help="Keep only the last rows.")] = None,
+    delimiter: Annotated[str | None, typer.Option(help="Between fields.", show_default="detected")] = None,
+    decimal: Annotated[str | None, typer.Option(help="Decimal mark, . or ,", show_default="detected")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Of the text.", show_default="detected")] = None,
+    datetime_column: Annotated[str | None, typer.Option(help="Column of times.", show_default="detected")] = None,
+    step_s: Annotated[
+        float | None, typer.Option(help="Seconds from row to row.", show_default="as the times say")
+    ] = None,
+    channels: Annotated[
+        str | None, typer.Option(help="Columns to use, A,B,C.", show_default="every numeric one that is nothing else")
+    ] = None,
+    exclude: Annotated[str | None, typer.Option(help="Columns that are no channels, A,B,C.")] = None,
+    label_column: Annotated[
+        str | None, typer.Option(help="True where anomalous; of several, A,B, any.", show_default="label, anomaly")
+    ] = None,
+    type_column: Annotated[str | None, typer.Option(help="Type of the anomaly.", show_default="anomaly_type")] = None,
+    machine_column: Annotated[str | None, typer.Option(help="Name of the machine.", show_default="machine")] = None,
+    mode_column: Annotated[str | None, typer.Option(help="Operating mode.", show_default="operating_mode")] = None,
+    max_gap_s: Annotated[
+        float | None, typer.Option(help="No window crosses a longer pause, seconds.", show_default="10 steps")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print metadata.json instead of a summary.")] = False,
+) -> None:
+    """Read sensor files, repair what can be repaired and say so, and split them into a folder that the others take."""
+    from anomaly_detection.commands.reading import names
+    from anomaly_detection.preparation import prepare
+    from anomaly_detection.read_options import ReadOptions
+    from latent_space.run_folder import to_json
+
+    options = ReadOptions(
+        delimiter=delimiter,
+        decimal=decimal,
+        encoding=encoding,
+        datetime_column=datetime_column,
+        step_s=step_s,
+        channels=names(channels),
+        exclude=names(exclude) or (),
+        label_column=names(label_column),
+        type_column=type_column,
+        machine_column=machine_column,
+        mode_column=mode_column,
+        max_gap_s=max_gap_s,
+    )
+    summary = prepare(
+        path.expanduser(),
+        output_dir.expanduser(),
+        train_ratio=train_ratio,
+        val_ratio=val_ratio,
+        test_ratio=test_ratio,
+        shuffle=shuffle,
+        random_state=seed,
+        tail=tail,
+        options=options,
+    )
+    typer.echo(json.dumps(to_json(summary.metadata), indent=2) if as_json else summary)
