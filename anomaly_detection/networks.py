@@ -10,6 +10,7 @@ References
 Bai S., Kolter J. Z., Koltun V.: An empirical evaluation of generic convolutional and recurrent networks for sequence
 modeling. 2018.
 Kingma D. P., Welling M.: Auto-encoding variational Bayes. ICLR 2014.
+Salimans T., Kingma D. P.: Weight normalization. NIPS 2016.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,6 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import weight_norm
 
 
 class Autoencoder(nn.Module):
@@ -114,8 +114,8 @@ class _CausalBlock(nn.Module):
     def __init__(self, n_in: int, n_out: int, *, kernel_size: int, dilation: int, dropout: float) -> None:
         super().__init__()
         self.pad = (kernel_size - 1) * dilation
-        self.first = weight_norm(nn.Conv1d(n_in, n_out, kernel_size, dilation=dilation))
-        self.second = weight_norm(nn.Conv1d(n_out, n_out, kernel_size, dilation=dilation))
+        self.first = _NormedConvolution(n_in, n_out, kernel_size, dilation)
+        self.second = _NormedConvolution(n_out, n_out, kernel_size, dilation)
         self.shortcut = nn.Conv1d(n_in, n_out, 1) if n_in != n_out else nn.Identity()
         self.dropout = nn.Dropout(dropout)
 
@@ -125,6 +125,26 @@ class _CausalBlock(nn.Module):
             padded = nn.functional.pad(hidden, (self.pad, 0))
             hidden = self.dropout(torch.relu(convolution(padded)))
         return torch.relu(hidden + self.shortcut(rows))
+
+
+class _NormedConvolution(nn.Module):
+    """A convolution whose kernels are directions times lengths (Salimans and Kingma, 2016).
+
+    Torch's own cannot be copied and exported without harm to the original.
+    """
+
+    def __init__(self, n_in: int, n_out: int, kernel_size: int, dilation: int) -> None:
+        super().__init__()
+        start = nn.Conv1d(n_in, n_out, kernel_size)
+        assert start.bias is not None
+        self.dilation = dilation
+        self.direction = nn.Parameter(start.weight.detach().clone())
+        self.length = nn.Parameter(self.direction.detach().norm(dim=(1, 2), keepdim=True))
+        self.bias = nn.Parameter(start.bias.detach().clone())
+
+    def forward(self, rows: Tensor) -> Tensor:
+        weight = self.direction * (self.length / self.direction.norm(dim=(1, 2), keepdim=True))
+        return nn.functional.conv1d(rows, weight, self.bias, dilation=self.dilation)
 
 
 def _layers(widths: Sequence[int], dropout: float) -> nn.Sequential:

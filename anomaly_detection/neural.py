@@ -132,21 +132,36 @@ class RawForm(nn.Module):
     """A fitted detector as one module: raw windows in; score, raw prediction, latent and residual out."""
 
     center: Tensor
+    rest: Tensor
     scale: Tensor
 
     def __init__(self, detector: NeuralDetector) -> None:
         super().__init__()
         self.network = detector.network_
         self._answer = detector._answer
-        for name in ("center", "scale"):
-            values = torch.tensor(getattr(detector.scaling_, name), dtype=torch.float32, device=detector.device)
-            self.register_buffer(name, values)
+        for name, values in float32_parts(detector.scaling_).items():
+            self.register_buffer(name, torch.from_numpy(values).to(detector.device))
 
     def forward(self, window: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Answer for raw windows (n, window_size, n_channels)."""
-        scaled = (window - self.center) / self.scale
+        scaled = self.scaled(window)
         prediction, latent, residual = self._answer(self.network, scaled)
-        return residual.square().mean(dim=1), prediction * self.scale + self.center, latent, residual
+        raw = prediction * self.scale + self.rest + self.center
+        return residual.square().mean(dim=1), raw, latent, residual
+
+    def scaled(self, rows: Tensor) -> Tensor:
+        """Scale raw rows (..., n_channels)."""
+        return (rows - self.center - self.rest) / self.scale
+
+
+def float32_parts(scaling: Scaling) -> dict[str, np.ndarray]:
+    """Return `center` and `rest`, which add up to the center, and `scale`, as float32.
+
+    Large beside its spread, as a pressure in pascal, a center in float32 alone would shift every scaled value.
+    """
+    center = scaling.center.astype(np.float32)
+    rest = (scaling.center - center).astype(np.float32)
+    return {"center": center, "rest": rest, "scale": scaling.scale.astype(np.float32)}
 
 
 def check_choice(name: str, value: Any, known: tuple[str, ...]) -> None:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
 
 from anomaly_detection.stored import OPSET
 
@@ -28,7 +27,6 @@ def neural_graph(detector: "NeuralDetector") -> bytes:
     from anomaly_detection.neural import RawForm
 
     form = copy.deepcopy(RawForm(detector)).cpu().eval()
-    _fold_weight_norm(form)
     _use_onnx_lstm(form)
     # Two windows: a dimension of 1 in the example would be taken for a constant.
     example = torch.zeros(2, detector.window_size, len(detector.channels_))
@@ -87,13 +85,6 @@ def _use_onnx_lstm(module: nn.Module) -> None:
         for name, child in list(parent.named_children()):
             if isinstance(child, nn.LSTM):
                 setattr(parent, name, _OnnxLSTM(child))
-
-
-def _fold_weight_norm(module: nn.Module) -> None:
-    """Replace normed weights by their values: the graph then holds plain convolutions."""
-    for part in module.modules():
-        if parametrize.is_parametrized(part):
-            parametrize.remove_parametrizations(part, "weight")
 
 
 @contextmanager

@@ -17,15 +17,18 @@ if TYPE_CHECKING:
 def pca_graph(detector: "PCADetector") -> bytes:
     """Build the graph: centre, scale, average the window, then one matrix per output."""
     n_channels, size = len(detector.channels_), detector.window_size
+    center = detector.scaling_.center.astype(np.float32)
     constants = {
-        "center": detector.scaling_.center,
+        "center": center,
+        "rest": detector.scaling_.center - center,  # what float32 leaves out: much, where values are large
         "scale": detector.scaling_.scale,
         "weights": detector.weights_,
         "to_latent": detector.components_.T,
         "plane": detector.components_.T @ detector.components_,
     }
     nodes = [
-        helper.make_node("Sub", ["window", "center"], ["centred"]),
+        helper.make_node("Sub", ["window", "center"], ["nearly_centred"]),
+        helper.make_node("Sub", ["nearly_centred", "rest"], ["centred"]),
         helper.make_node("Div", ["centred", "scale"], ["scaled"]),
         helper.make_node("ReduceMean", ["scaled", "time"], ["newest"], keepdims=0),
         helper.make_node("MatMul", ["newest", "weights"], ["residual"]),
@@ -34,7 +37,8 @@ def pca_graph(detector: "PCADetector") -> bytes:
         helper.make_node("MatMul", ["newest", "to_latent"], ["latent"]),
         helper.make_node("MatMul", ["scaled", "plane"], ["planar"]),
         helper.make_node("Mul", ["planar", "scale"], ["unscaled"]),
-        helper.make_node("Add", ["unscaled", "center"], ["reconstruction"]),
+        helper.make_node("Add", ["unscaled", "rest"], ["nearly_raw"]),
+        helper.make_node("Add", ["nearly_raw", "center"], ["reconstruction"]),
     ]
     shapes: dict[str, list[str | int]] = {
         "score": ["batch"],

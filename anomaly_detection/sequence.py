@@ -23,11 +23,12 @@ from torch import Tensor, nn
 from anomaly_detection.base import Kind, Stretch
 from anomaly_detection.losses import LOSSES, masked_loss, minmax_loss, mse_loss
 from anomaly_detection.networks import LSTM, TCN, Forecaster
-from anomaly_detection.neural import NeuralDetector, check_choice, check_count
+from anomaly_detection.neural import NeuralDetector, RawForm, check_choice, check_count
 from anomaly_detection.training_loop import Task, own_torch
 from anomaly_detection.windows import pad_left
 
 _BLOCK_ROWS = 65_536
+_BOUND = 100.0
 
 
 @dataclass(kw_only=True, eq=False)
@@ -107,9 +108,8 @@ class TCNDetector(ForecastDetector):
         return np.concatenate(scores)
 
     def _errors_along(self, rows: np.ndarray, n_before: int) -> np.ndarray:
-        center, scale = (np.asarray(part, dtype=np.float32) for part in (self.scaling_.center, self.scaling_.scale))
         with own_torch(), torch.inference_mode():
-            scaled = torch.from_numpy((rows - center) / scale).to(self.device)
+            scaled = RawForm(self).scaled(torch.from_numpy(rows).to(self.device))
             forecast, _ = self.network_(scaled[None, :-1])
             errors: np.ndarray = (scaled[n_before:] - forecast[0, n_before - 1 :]).square().mean(dim=1).cpu().numpy()
         return errors
@@ -146,7 +146,7 @@ class ForecastTask(Task):
         losses: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
             "mse": mse_loss,
             "masked": masked_loss,
-            "minmax": partial(minmax_loss, bound=100.0),
+            "minmax": partial(minmax_loss, bound=_BOUND),
         }
         self.reduce = losses[detector.loss]
         field = cast(Forecaster, detector.network_).receptive_field
