@@ -4,6 +4,7 @@
 the rule the detector's came from, where they can.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 from anomaly_detection.evaluation import evaluate_scores
 from anomaly_detection.parts import Parts, labels_of, lengths_of, read_parts, rows_of, types_of
 from anomaly_detection.read_options import ReadOptions
-from anomaly_detection.series import Recording, read_series
+from anomaly_detection.series import Recording, Series, read_series
 from anomaly_detection.stored import load_detector
 from anomaly_detection.trivial import trivial_rows
 
@@ -67,7 +68,7 @@ def assess(
     result = evaluate_scores(
         labels, detector.decision_function(rows_of(recording)), threshold=threshold.value_, **context
     )
-    known, positions = _validation(None if part == "all" else parts.validation)
+    known, positions = _validation(parts.validation or replace(recording, series=_unlabelled(recording)))
     both = known.any() and not known.all()
     rule = threshold if both or threshold.name != "best_f1" else None
     trivial = trivial_rows(labels, known, validation_positions=positions, threshold=rule, **context)
@@ -81,9 +82,12 @@ def _labels(recording: Recording, data: Path, part: str) -> np.ndarray:
     return np.concatenate(labels)
 
 
-def _validation(recording: Recording | None) -> tuple[np.ndarray, np.ndarray]:
-    """Labels of the validation rows and their numbers within their series; one normal row where there is none."""
-    labels = None if recording is None else labels_of(recording)
-    if recording is None or labels is None:
-        return np.zeros(1, dtype=bool), np.zeros(1, dtype=np.int64)
-    return np.concatenate(labels), np.concatenate([np.arange(n) for n in lengths_of(recording)])
+def _unlabelled(recording: Recording) -> tuple[Series, ...]:
+    return tuple(replace(series, labels=None, types=None) for series in recording.series)
+
+
+def _validation(recording: Recording) -> tuple[np.ndarray, np.ndarray]:
+    """Labels of the validation rows, all normal where nobody says, and the number of each row within its series."""
+    labels, lengths = labels_of(recording), lengths_of(recording)
+    known = np.zeros(sum(lengths), dtype=bool) if labels is None else np.concatenate(labels)
+    return known, np.concatenate([np.arange(n) for n in lengths])

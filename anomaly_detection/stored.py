@@ -10,6 +10,7 @@ weights beside them, `best_model.pth`, to be loaded with `weights_only=True`; sc
 import hashlib
 import json
 import os
+import warnings
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -19,6 +20,7 @@ import numpy as np
 
 from anomaly_detection.base import Detector, Kind, Outputs, Stretch
 from anomaly_detection.thresholds import threshold_from_dict
+from anomaly_detection.windows import causal_windows, in_chunks
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -40,6 +42,8 @@ _NEEDED: dict[str, type | tuple[type, ...]] = {
     "versions": dict,
     "model_sha256": str,
 }
+_SCORE = ["score"]
+_MOST_BLUR = 1e-3
 _PACKAGES = ("armscope", "numpy", "onnx", "onnxruntime", "scikit-learn", "torch")
 
 
@@ -69,6 +73,7 @@ def save_detector(
     Path
         Of `detector.json`.
     """
+    _warn_of_resolution(detector)
     model, weights = detector.to_onnx(), detector.weights()
     facts = {
         "format": FORMAT,
@@ -120,6 +125,8 @@ def load_detector(model_dir: Path | str) -> "OnnxDetector":
     )
     detector.channels_, detector.named_ = tuple(facts["channels"]), True
     detector.threshold_ = None if facts["threshold"] is None else threshold_from_dict(facts["threshold"])
+    if detector.threshold_ is not None and facts["threshold"]["value"] is None:
+        raise ValueError(f"{model_dir / FACTS} must have a threshold with a value; got null. Train again.")
     return detector
 
 
@@ -140,6 +147,8 @@ def read_facts(file: Path) -> dict[str, Any]:
         raise ValueError(f"{file} must have kind reconstruction or forecast; got {facts['kind']!r}.")
     if not facts["channels"] or not all(isinstance(name, str) for name in facts["channels"]):
         raise ValueError(f"{file} must name at least one channel; got {facts['channels']!r}.")
+    if len(set(facts["channels"])) < len(facts["channels"]):
+        raise ValueError(f"{file} must name each channel once; got {facts['channels']!r}.")
     return facts
 
 
@@ -170,6 +179,9 @@ class OnnxDetector(Detector):
                 f"{MODEL} must take windows of {expected} (rows, channels), as {FACTS} says; got {list(shape[1:])}."
             )
         self._names = ["score", "residual", "latent", self.kind_]
+        absent = sorted(set(self._names) - {output.name for output in self.session_.get_outputs()})
+        if absent:
+            raise ValueError(f"{MODEL} must have the output {', '.join(absent)}, as {FACTS} says; it has not.")
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -182,6 +194,11 @@ class OnnxDetector(Detector):
             f"fit must be called on a detector that learns; a stored one only scores. Train a new {self.name}."
         )
 
+    def score_window(self, window: np.ndarray) -> float:
+        """Score the newest row of one window (window_size, n_channels) with nothing checked: the way for live data."""
+        scores = self.session_.run(_SCORE, {"window": np.asarray(window, dtype=np.float32)[None]})[0]
+        return float(scores[0])
+
     def _fit(self, train: list[Stretch], validation: list[Stretch]) -> None:
         raise NotImplementedError
 
@@ -190,14 +207,27 @@ class OnnxDetector(Detector):
         return Outputs(*values)
 
     def _decision_function(self, values: np.ndarray) -> np.ndarray:
-        from anomaly_detection.windows import causal_windows, in_chunks
-
         chunks = in_chunks(causal_windows(values, self.window_size))
-        return np.concatenate([self.session_.run(["score"], {"window": chunk})[0] for chunk in chunks])
+        return np.concatenate([self.session_.run(_SCORE, {"window": chunk})[0] for chunk in chunks])
 
     def to_onnx(self) -> bytes:
         """Return the model as it was stored."""
         return self.model_
+
+
+def _warn_of_resolution(detector: Detector) -> None:
+    """Tell where single precision, in which windows enter the model, blurs a channel that varies little far from 0."""
+    scaling = getattr(detector, "scaling_", None)
+    if scaling is None:
+        return
+    blur = np.finfo(np.float32).eps * np.abs(scaling.center) / scaling.scale
+    for channel, amount in zip(detector.channels_, blur, strict=True):
+        if amount > _MOST_BLUR:
+            warnings.warn(
+                f"Channel {channel!r} varies little far from 0: single precision blurs it by {amount:.1%} of its "
+                "scale. Subtract a constant from it before training and scoring.",
+                stacklevel=3,
+            )
 
 
 def _replace(file: Path, content: bytes) -> None:

@@ -28,6 +28,7 @@ from anomaly_detection.scores import checked_labels, checked_scores, ends_of_tie
 
 Floats = NDArray[np.float64]
 MIN_PEAKS = 10
+_MARGIN = 1e-6
 
 
 @dataclass
@@ -120,7 +121,11 @@ class Percentile(_OfNormalScores):
 
 @dataclass
 class FalsePositiveRate(_OfNormalScores):
-    """The lowest normal score that at most `rate`, in [0, 1), of them exceed: never more than that, ties or not."""
+    """A value that at most `rate`, in [0, 1), of the normal scores exceed: never more than that, ties or not.
+
+    It lies between the lowest score of which that holds and the next higher one (a millionth above the highest), so
+    that another order of summation, in another runtime, flips no row.
+    """
 
     name: ClassVar[str] = "false_positive_rate"
     rate: float = 0.01
@@ -134,7 +139,9 @@ class FalsePositiveRate(_OfNormalScores):
         allowed = math.floor(self.rate * n + 1e-9)
         if allowed / n > self.rate:
             allowed -= 1
-        return float(np.partition(scores, n - 1 - allowed)[n - 1 - allowed])
+        lowest = float(np.partition(scores, n - 1 - allowed)[n - 1 - allowed])
+        higher = scores[scores > lowest]
+        return _between(lowest, float(higher.min())) if len(higher) else lowest + _MARGIN * abs(lowest)
 
 
 @dataclass
@@ -238,7 +245,7 @@ def make_threshold(name: str, **settings: float) -> Threshold:
     Examples
     --------
     >>> make_threshold("false_positive_rate", rate=0.25).fit([1.0, 2.0, 3.0, 4.0]).value_
-    3.0
+    3.5
     """
     if name not in THRESHOLDS:
         raise ValueError(f"threshold must be one of {', '.join(THRESHOLDS)}; got {name!r}.")

@@ -53,7 +53,7 @@ def test_without_validation_labels_the_false_positive_rate_decides():
     labels = np.repeat([0, 1, 0], [200, 400, 100])
     rows = trivial_rows(labels, np.zeros(400, int), positions=np.arange(400, 1100))
     assert list(rows) == ["random", "always 1", "position"]
-    assert rows["position"]["threshold"] == 395
+    assert rows["position"]["threshold"] == 395.5
     assert rows["position"]["recall"] == 1
     assert rows["random"]["false_alarm_rate"] == pytest.approx(0.01, abs=0.03)
 

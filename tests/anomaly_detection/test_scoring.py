@@ -1,0 +1,122 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from anomaly_detection import load_detector, make_detector
+from anomaly_detection.base import NotFittedError
+from anomaly_detection.scoring import score_table
+
+ROWS = pd.DataFrame(np.random.default_rng(0).normal(size=(300, 2)), columns=["a", "b"])
+DETECTOR = make_detector("pca", n_components=1, window_size=4).fit(ROWS)
+
+
+def table(tmp_path: Path, frame: pd.DataFrame, name: str = "data.csv") -> Path:
+    path = tmp_path / name
+    frame.to_csv(path, index=False)
+    return path
+
+
+def timed(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(datetime=pd.date_range("2026-01-01", periods=len(frame), freq="s"))
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@pytest.mark.parametrize("chunk_rows", [1, 7, 300, 10_000])
+def test_chunks_of_any_size_score_as_the_whole(tmp_path: Path, suffix: str, chunk_rows: int) -> None:
+    out = tmp_path / f"scores{suffix}"
+    report = score_table(DETECTOR, table(tmp_path, timed(ROWS)), out, chunk_rows=chunk_rows)
+    scores = pd.read_csv(out) if suffix == ".csv" else pd.read_parquet(out)
+    assert np.allclose(scores["anomaly_score"], DETECTOR.decision_function(ROWS))
+    assert scores["is_anomaly"].tolist() == DETECTOR.predict(ROWS).tolist()
+    assert report.n_rows == 300
+    assert report.n_anomalies == DETECTOR.predict(ROWS).sum()
+    assert list(scores.columns) == ["datetime", "anomaly_score", "is_anomaly", "is_filled"]
+    assert [file.name for file in tmp_path.iterdir() if file.name.startswith(".")] == []
+
+
+def test_interleaved_machines_have_pasts_of_their_own(tmp_path: Path) -> None:
+    one, two = timed(ROWS[:150]), timed(ROWS[150:].reset_index(drop=True))
+    mixed = pd.concat([one.assign(machine="m1"), two.assign(machine="m2")]).sort_values("datetime", kind="stable")
+    score_table(DETECTOR, table(tmp_path, mixed), tmp_path / "s.csv", chunk_rows=31)
+    scores = pd.read_csv(tmp_path / "s.csv")
+    for name, rows in (("m1", ROWS[:150]), ("m2", ROWS[150:])):
+        found = scores.loc[scores["machine"] == name, "anomaly_score"]
+        assert np.allclose(found, DETECTOR.decision_function(rows))
+
+
+def test_no_window_crosses_a_long_pause(tmp_path: Path) -> None:
+    frame = timed(ROWS)
+    frame.loc[100:, "datetime"] += pd.Timedelta("1h")
+    score_table(DETECTOR, table(tmp_path, frame), tmp_path / "s.csv", chunk_rows=64)
+    expected = np.concatenate([DETECTOR.decision_function(ROWS[:100]), DETECTOR.decision_function(ROWS[100:])])
+    assert np.allclose(pd.read_csv(tmp_path / "s.csv")["anomaly_score"], expected)
+
+
+def test_missing_cells_are_filled_marked_and_reported(tmp_path: Path) -> None:
+    frame = timed(ROWS.copy())
+    frame.loc[[5, 6], "a"] = np.nan
+    report = score_table(DETECTOR, table(tmp_path, frame), tmp_path / "s.csv")
+    filled = ROWS.copy()
+    filled.loc[[5, 6], "a"] = filled.loc[4, "a"]
+    scores = pd.read_csv(tmp_path / "s.csv")
+    assert np.allclose(scores["anomaly_score"], DETECTOR.decision_function(filled))
+    assert np.flatnonzero(scores["is_filled"]).tolist() == [5, 6]
+    assert "2 missing cells filled" in str(report)
+
+
+def test_columns_may_come_in_another_order_and_with_others(tmp_path: Path) -> None:
+    frame = timed(ROWS)[["b", "datetime", "a"]].assign(c=1.5)
+    report = score_table(DETECTOR, table(tmp_path, frame), tmp_path / "s.csv")
+    assert np.allclose(pd.read_csv(tmp_path / "s.csv")["anomaly_score"], DETECTOR.decision_function(ROWS))
+    assert "1 other column ignored" in str(report)
+
+
+def test_a_table_without_times_has_empty_ones(tmp_path: Path) -> None:
+    score_table(DETECTOR, table(tmp_path, ROWS), tmp_path / "s.csv")
+    scores = pd.read_csv(tmp_path / "s.csv")
+    assert np.allclose(scores["anomaly_score"], DETECTOR.decision_function(ROWS))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda frame: frame.drop(columns="b"), r"\bb\b"),
+        (lambda frame: frame.assign(b="text"), r"\bb\b"),
+        (lambda frame: frame.assign(b=np.nan), r"\bb\b"),
+        (lambda frame: frame[:0], "at least one row"),
+    ],
+)
+def test_a_bad_table_leaves_nothing_behind(tmp_path: Path, change: object, message: str) -> None:
+    source = table(tmp_path, change(timed(ROWS)))
+    (tmp_path / "s.csv").write_text("an earlier result\n")
+    with pytest.raises(ValueError, match=message):
+        score_table(DETECTOR, source, tmp_path / "s.csv")
+    assert (tmp_path / "s.csv").read_text() == "an earlier result\n"
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["data.csv", "s.csv"]
+
+
+def test_output_is_checked_first(tmp_path: Path) -> None:
+    source = table(tmp_path, ROWS)
+    with pytest.raises(ValueError, match=r"out must end in \.csv or \.parquet; got .*s\.txt"):
+        score_table(DETECTOR, source, tmp_path / "s.txt")
+    with pytest.raises(ValueError, match="out must lie outside of what is scored"):
+        score_table(DETECTOR, source, source)
+    with pytest.raises(ValueError, match="out must lie outside of what is scored"):
+        score_table(DETECTOR, tmp_path, tmp_path / "s.csv")
+    with pytest.raises(FileNotFoundError, match="nothing at"):
+        score_table(DETECTOR, tmp_path / "absent.csv", tmp_path / "s.csv")
+
+
+def test_a_detector_without_threshold_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NotFittedError, match="no threshold"):
+        score_table(make_detector("pca"), table(tmp_path, ROWS), tmp_path / "s.csv")
+
+
+def test_a_stored_detector_scores_a_whole_recording(tmp_path: Path, rig_csv: Path, pca_model: Path) -> None:
+    report = score_table(load_detector(pca_model), rig_csv, tmp_path / "s.parquet")
+    truth, scores = pd.read_csv(rig_csv)["label"], pd.read_parquet(tmp_path / "s.parquet")
+    assert report.n_rows == len(scores) == 8000
+    assert (scores["is_anomaly"] == truth).mean() > 0.95
+    assert set(scores["machine"]) == {"machine1", "machine2"}
