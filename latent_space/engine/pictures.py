@@ -2,11 +2,14 @@
 
 **Conventions**: images are (H, W, 3) uint8 RGB. As on the platform, the float values of a `LeapImage` are 0..255, those
 of masks and heatmaps are stretched from their minimum to their maximum, and boxes are relative with x, y their centre.
-A picture is at most `SIDE` pixels on its longer side and never enlarged beyond it; curves are drawn on a strip. Text
-has no picture.
+A picture is at most `SIDE` pixels on its longer side and never enlarged beyond it; curves of an input are drawn on a
+strip, each stretched to its own range, those of a graph share one axis. Drawings, of which two colours make up more
+than half, may be twice as large, for lines suffer from shrinking, and are PNG; photographs are JPEG. Text has no
+picture.
 """
 
 import hashlib
+import io
 from typing import Any
 from urllib.parse import quote
 
@@ -17,7 +20,10 @@ Image = npt.NDArray[np.uint8]
 Array = npt.NDArray[Any]
 SIDE = 160
 _STRIP = (48, 160)
+_CHART = (160, 320)
+_BAR_HEIGHT, _BAR_LEFT, _BAR_LETTERS = 16, 104, 15
 _JPEG_QUALITY = 82
+_PALETTE_BITS = 4
 _MAX_NAME = 120
 _COLORS = ((31, 119, 180), (255, 127, 14), (44, 160, 44), (214, 39, 40), (148, 103, 189), (140, 86, 75), (23, 190, 207))
 
@@ -45,27 +51,43 @@ def shrink(image: Image) -> Image:
     """Bring an image to at most `SIDE` pixels, averaging areas."""
     import cv2
 
-    scale = SIDE / max(image.shape[:2])
+    scale = (2 * SIDE if is_drawing(image) else SIDE) / max(image.shape[:2])
     if scale >= 1:
         return image
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def curves(values: Array) -> Image:
-    """Draw the columns of (n_steps, n_channels) values as curves on a strip, each stretched to its own range."""
+def is_drawing(image: Image) -> bool:
+    """Whether two colours make up more than half of an image, looking at some pixels of each row and column.
+
+    Examples
+    --------
+    >>> is_drawing(np.zeros((20, 20, 3), np.uint8))
+    True
+    """
+    step = max(1, min(image.shape[:2]) // 40)
+    some = image[::step, ::step].reshape(-1, image.shape[2]).astype(np.int64)
+    _, counts = np.unique(some @ (256 ** np.arange(image.shape[2])), return_counts=True)
+    return bool(np.sort(counts)[-2:].sum() > len(some) / 2)
+
+
+def curves(values: Array, *, size: tuple[int, int] = _STRIP, shared: bool = False) -> Image:
+    """Draw the columns of (n_steps, n_channels) values as curves, each stretched to its own range or all to one."""
     import cv2
 
-    height, width = _STRIP
+    height, width = size
     canvas = np.full((height, width, 3), 255, np.uint8)
     values = np.asarray(values, np.float64)
     x = np.linspace(1, width - 2, len(values))
+    everything = values[np.isfinite(values)]
     for channel in range(min(values.shape[1], len(_COLORS))):
         column = values[:, channel]
         finite = np.isfinite(column)
         if finite.sum() < 2:
             continue
-        low, high = column[finite].min(), column[finite].max()
+        part = everything if shared else column[finite]
+        low, high = part.min(), part.max()
         y = 2 + (height - 5) * (1 - (column[finite] - low) / (high - low if high > low else 1.0))
         points = np.stack([x[finite], y], 1).round().astype(np.int32)
         cv2.polylines(canvas, [points.reshape(-1, 1, 2)], False, _COLORS[channel], 1, cv2.LINE_AA)
@@ -73,15 +95,31 @@ def curves(values: Array) -> Image:
 
 
 def encode_picture(image: Image) -> tuple[bytes, str]:
-    """Encode as PNG what is a strip of curves, as JPEG all else; returns the bytes and the suffix."""
+    """Encode a drawing as PNG, a photograph as JPEG; returns the bytes and the suffix."""
     import cv2
 
-    suffix = ".png" if image.shape[:2] == _STRIP else ".jpg"
-    options = [] if suffix == ".png" else [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
-    done, content = cv2.imencode(suffix, image[:, :, ::-1], options)
+    if is_drawing(image):
+        return _encode_drawing(image), ".png"
+    done, content = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     if not done:
         raise ValueError(f"image must be (H, W, 3) uint8; got {image.shape} {image.dtype}.")
-    return content.tobytes(), suffix
+    return content.tobytes(), ".jpg"
+
+
+def _encode_drawing(image: Image) -> bytes:
+    """Write a PNG, with a palette where 256 colours do: those that agree in the high bits of each channel are one."""
+    from PIL import Image as Pictures
+
+    codes = (image >> _PALETTE_BITS).astype(np.int64) @ (16 ** np.arange(3))
+    found, first, indices = np.unique(codes.ravel(), return_index=True, return_inverse=True)
+    if len(found) <= 256:
+        drawing = Pictures.fromarray(indices.astype(np.uint8).reshape(codes.shape))
+        drawing.putpalette(image.reshape(-1, 3)[first].tobytes())
+    else:
+        drawing = Pictures.fromarray(image)
+    buffer = io.BytesIO()
+    drawing.save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def file_name(sample_id: str) -> str:
@@ -162,7 +200,27 @@ def _draw_heatmap(payload: Any) -> Image:
 
 
 def _draw_graph(payload: Any) -> Image:
-    return curves(np.asarray(payload.data))
+    return curves(np.asarray(payload.data), size=_CHART, shared=True)
+
+
+def _draw_bars(payload: Any) -> Image:
+    """Draw bars from the left, or from where zero is; as many as have a line of their own."""
+    import cv2
+
+    height, width = _CHART
+    canvas = np.full((height, width, 3), 255, np.uint8)
+    body = np.nan_to_num(np.asarray(payload.body, np.float64))[: height // _BAR_HEIGHT]
+    low, high = min(body.min(initial=0), 0), max(body.max(initial=0), 0)
+    left, scale = _BAR_LEFT, (width - _BAR_LEFT - 6) / ((high - low) or 1)
+    pitch = min(height / max(len(body), 1), 2 * _BAR_HEIGHT)
+    for row, (value, label) in enumerate(zip(body, payload.labels, strict=False)):
+        middle = (row + 0.5) * pitch
+        start, end = sorted(round(left + scale * (edge - low)) for edge in (0.0, value))
+        top, bottom = round(middle - 0.35 * pitch), round(middle + 0.35 * pitch)
+        cv2.rectangle(canvas, (start, top), (end, bottom), _COLORS[0], -1)
+        text = str(label).encode("ascii", "replace").decode()[:_BAR_LETTERS]
+        cv2.putText(canvas, text, (4, round(middle + 4)), cv2.FONT_HERSHEY_SIMPLEX, 0.38, (60, 60, 60), 1, cv2.LINE_AA)
+    return canvas
 
 
 _DRAWERS = {
@@ -172,4 +230,5 @@ _DRAWERS = {
     "LeapImageMask": _draw_mask,
     "LeapImageWithHeatmap": _draw_heatmap,
     "LeapGraph": _draw_graph,
+    "LeapHorizontalBar": _draw_bars,
 }

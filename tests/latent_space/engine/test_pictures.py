@@ -8,6 +8,7 @@ import pytest
 from code_loader.contract.responsedataclasses import BoundingBox
 from code_loader.contract.visualizer_classes import (
     LeapGraph,
+    LeapHorizontalBar,
     LeapImage,
     LeapImageMask,
     LeapImageWithBBox,
@@ -24,9 +25,13 @@ from latent_space.engine.pictures import SIDE, curves, encode_picture, file_name
 RED = np.zeros((40, 80, 3), np.uint8) + np.uint8([200, 10, 20])
 
 
+PHOTOGRAPH = np.random.default_rng(0).integers(0, 256, (400, 800, 3), dtype=np.uint8)
+
+
 def test_an_image_keeps_its_colours_and_its_size_up_to_the_limit():
     np.testing.assert_array_equal(picture(LeapImage(RED)), RED)
-    assert picture(LeapImage(np.tile(RED, (10, 10, 1)))).shape == (SIDE // 2, SIDE, 3)
+    assert picture(LeapImage(PHOTOGRAPH)).shape == (SIDE // 2, SIDE, 3)
+    assert picture(LeapImage(np.tile(RED, (10, 10, 1)))).shape == (SIDE, 2 * SIDE, 3), "a drawing keeps its lines"
     gray = picture(LeapImage(np.full((9, 9, 1), 77, np.uint8)))
     assert gray.shape == (9, 9, 3)
     assert (gray == 77).all()
@@ -65,7 +70,7 @@ def test_heatmaps_and_graphs_have_pictures_and_text_has_none():
     image = np.random.default_rng(0).random((20, 30, 3)).astype(np.float32)
     assert picture(LeapImageWithHeatmap(image, image[None, :, :, 0], ["a"])).shape == (20, 30, 3)
     strip = picture(LeapGraph(np.random.default_rng(0).random((50, 2)).astype(np.float32)))
-    assert strip.shape == (48, 160, 3)
+    assert strip.shape == (160, 320, 3)
     assert picture(LeapText(["a", "b"])) is None
     assert picture(SimpleNamespace(data=RED)) is None
 
@@ -99,13 +104,48 @@ def test_curves_survive_what_cannot_be_drawn():
     assert (curves(np.full((20, 1), np.nan)) == 255).all()
 
 
-def test_pictures_are_jpeg_and_strips_png():
-    content, suffix = encode_picture(RED)
+def test_photographs_are_jpeg():
+    smooth = np.zeros((64, 64, 3), np.uint8) + np.arange(64, dtype=np.uint8)[:, None, None] * np.uint8([3, 2, 1])
+    content, suffix = encode_picture(smooth)
     assert suffix == ".jpg"
-    np.testing.assert_allclose(np.asarray(Image.open(io.BytesIO(content)))[5, 5], [200, 10, 20], atol=6)
-    content, suffix = encode_picture(np.zeros((48, 160, 3), np.uint8))
+    np.testing.assert_allclose(np.asarray(Image.open(io.BytesIO(content))), smooth, atol=8)
+
+
+def test_drawings_are_png_and_keep_the_colours_of_their_grounds():
+    drawing = np.full((48, 160, 3), 255, np.uint8)
+    drawing[:, 100:] = [255, 226, 226]
+    drawing[20:22] = [200, 25, 25]
+    content, suffix = encode_picture(drawing)
     assert suffix == ".png"
-    assert Image.open(io.BytesIO(content)).size == (160, 48)
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(content)).convert("RGB")), drawing)
+
+
+def test_a_drawing_of_many_colours_loses_none():
+    drawing = np.full((100, 100, 3), 255, np.uint8)
+    drawing[:40] = np.random.default_rng(0).integers(0, 256, (40, 100, 3))
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(encode_picture(drawing)[0]))), drawing)
+
+
+def test_curves_of_a_graph_share_their_axis():
+    drawn = picture(LeapGraph(np.array([[0.0, 10.0], [1.0, 10.0]], np.float32)))
+    rows = np.flatnonzero((drawn != 255).any(axis=(1, 2)))
+    assert rows.min() <= 3, "10 is on top"
+    lower = (drawn[:, :, 2] > drawn[:, :, 0]).any(axis=1)
+    assert np.flatnonzero(lower).min() > 130, "the curve from 0 to 1 stays in the lowest tenth"
+
+
+def test_bars_start_at_zero():
+    drawn = picture(LeapHorizontalBar(np.array([4.0, 2.0, -2.0], np.float32), ["a", "b", "\N{GREEK SMALL LETTER PI}"]))
+    blue = (drawn == [31, 119, 180]).all(axis=2)
+    spans = [np.flatnonzero(blue[row]) for row in (16, 48, 80)]
+    widths = [len(span) for span in spans]
+    assert widths[0] == pytest.approx(2 * widths[1], abs=2)
+    assert widths[1] == pytest.approx(widths[2], abs=2)
+    assert spans[0].min() == spans[1].min() == spans[2].max()
+
+
+def test_bars_of_nothing_are_an_empty_picture():
+    assert (picture(LeapHorizontalBar(np.zeros(0, np.float32), [])) == 255).all()
 
 
 def test_small_pictures_are_not_enlarged():
