@@ -1,7 +1,8 @@
 """Which tensor of an ONNX model is its latent space, and how a feature map becomes a vector.
 
 A model's own layers hold the representation from which all its outputs are made; the engine reads one of them. It is
-chosen by its place in the graph, never by its name, so exporters and architectures do not matter:
+chosen by its place in the graph, so exporters and architectures do not matter; by its name only where the model itself
+calls one of several outputs ``latent``, and so says which it is:
 
 1. *Candidates* are feature tensors on which **every** output depends, made by at least one layer with weights and
    followed by at least one more before every output (so no head's raw output, no logits). Vectors that only scale a map
@@ -33,6 +34,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 ShapeProbe = Callable[[Sequence[str]], Shapes]
 Features = npt.NDArray[np.float32]
 _PAIRWISE = {"Mul", "Add", "QLinearMul", "QLinearAdd"}
+DECLARED = "latent"
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,8 @@ def choose_latent(model: Any, probe: ShapeProbe) -> LatentTensor:
         raise ValueError("model must have an output that depends on its input; got a graph without one.")
     shapes = probe(list(graph.depth))
     ranks = {name: len(shape) for name, shape in shapes.items()}
+    if DECLARED in graph.outputs and len(graph.outputs) > 1 and len(shapes.get(DECLARED, ())) >= 2:
+        return LatentTensor(DECLARED, shapes[DECLARED], _axis(graph, DECLARED, ranks))
     candidates = _candidates(graph, shapes, ranks)
     chosen = (
         _waist(graph, shapes, candidates)

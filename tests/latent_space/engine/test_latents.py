@@ -1,4 +1,4 @@
-"""The latent tensor is right by its place in the graph: what feeds it, what it feeds, its grid. Never by its name."""
+"""The latent tensor is right by its place in the graph: what feeds it, what it feeds, its grid; or its name says so."""
 
 import io
 import itertools
@@ -285,6 +285,44 @@ def test_a_model_whose_output_ignores_its_input_is_refused():
     )
     with pytest.raises(ValueError, match="model must have an output that depends on its input"):
         choose_latent(helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)]), lambda names: {})
+
+
+class Detector(nn.Module):
+    """Gives a score, a reconstruction, and the latent vector between them."""
+
+    def __init__(self):
+        super().__init__()
+        self.down, self.up = nn.Linear(8, 3), nn.Linear(3, 8)
+
+    def forward(self, x):
+        latent = self.down(x).tanh()
+        reconstruction = self.up(latent)
+        return (x - reconstruction).square().mean(1), reconstruction, latent * 1.0
+
+
+def export_named(module, x, names):
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(module.eval(), x, buffer, output_names=names, dynamo=False, opset_version=17)
+    return buffer.getvalue()
+
+
+def test_an_output_called_latent_is_the_latent_space():
+    model = OnnxModel(export_named(Detector(), torch.zeros(1, 8), ["score", "reconstruction", "latent"]))
+    sample = [np.linspace(-1, 1, 8, dtype=np.float32)]
+    tensor = model.open_latent(None, sample)
+    assert (tensor.name, tensor.shape, tensor.is_output) == ("latent", (1, 3), False)
+    [prediction] = model.predict([sample])
+    assert len(prediction.outputs) == 3
+    np.testing.assert_array_equal(tensor.pool(prediction.features), prediction.outputs[2])
+
+
+def test_a_single_output_called_latent_says_nothing_of_the_space_before_it():
+    model = OnnxModel(
+        export_named(nn.Sequential(nn.Linear(8, 5), nn.ReLU(), nn.Linear(5, 2)), torch.zeros(1, 8), ["latent"])
+    )
+    assert model.open_latent(None, [np.zeros(8, np.float32)]).n_features == 5
 
 
 def test_added_outputs_come_after_the_old_ones_and_leave_the_original_alone():
