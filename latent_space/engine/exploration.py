@@ -47,7 +47,8 @@ def explore(
     out : path
         The run folder: new, empty, or one of an earlier run, which is replaced.
     model : path, optional
-        An ONNX file to use instead of the integration's own; the integration finds it in ``ARMSCOPE_MODEL`` too.
+        An ONNX file, or a folder with one, to use instead of the integration's own; the integration finds the file in
+        ``ARMSCOPE_MODEL`` too.
     data : path, optional
         Handed to the integration as ``ARMSCOPE_DATA``; a change of its files makes `resume` start afresh.
     limit : int, optional
@@ -106,6 +107,11 @@ def _file(model: str | os.PathLike[str] | None) -> str | None:
     if model is None:
         return None
     path = Path(model).expanduser().absolute()
+    if path.is_dir():
+        found = sorted(path.glob("*.onnx"))
+        if len(found) != 1:
+            raise ValueError(f"model must be an ONNX file or a folder with one; got {path}, which holds {len(found)}.")
+        return str(found[0])
     if not path.is_file():
         raise FileNotFoundError(f"model must be an ONNX file; got {path}, which does not exist.")
     return str(path)

@@ -297,3 +297,35 @@ def test_a_latent_can_be_named(write_integration, tmp_path, run):
     assert run(folder, tmp_path / "run", latent="logits").latents.shape == (24, 3)
     with pytest.raises(IntegrationError, match="latent must be a tensor of the model's graph"):
         run(folder, tmp_path / "other", latent="nowhere")
+
+
+def test_a_model_may_be_given_by_its_folder(write_integration, tmp_path, run):
+    folder = write_integration()
+    (tmp_path / "model").mkdir()
+    (folder / "model.onnx").rename(tmp_path / "model" / "detector.onnx")
+    run(folder, tmp_path / "run", model=tmp_path / "model", limit=2)
+    facts = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert facts["model"] == str(tmp_path / "model" / "detector.onnx")
+
+
+def test_a_folder_without_or_with_several_models_is_refused(write_integration, tmp_path, run):
+    (tmp_path / "model").mkdir()
+    with pytest.raises(
+        ValueError, match=r"model must be an ONNX file or a folder with one; got .*model, which holds 0"
+    ):
+        run(write_integration(), tmp_path / "run", model=tmp_path / "model")
+
+
+@pytest.mark.parametrize("factor", ["0 * x", "x"], ids=["constant", "one_dimensional"])
+def test_few_latents_have_maps_too(write_integration, tmp_path, run, factor):
+    extra = f"""
+    @tensorleap_custom_latent_space("flat")
+    def flat(vector):
+        x = np.asarray(vector, np.float32)[:, :1]
+        return {factor}
+    """
+    folder = write_integration(extra, "flat(vector)")
+    population = run(folder, tmp_path / "run", maps=True)
+    assert population.latents.shape == (24, 1)
+    assert np.isfinite(population.samples[["umap_x", "umap_y", "tsne_x", "tsne_y"]].to_numpy(float)).all()
+    assert (tmp_path / "run" / "report.html").is_file()
