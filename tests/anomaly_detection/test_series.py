@@ -112,7 +112,9 @@ def test_duplicates_and_disorder(read):
 
 
 def test_times_that_do_not_tell_rows_apart(read):
-    with pytest.raises(ValueError, match="must tell rows apart; got 3 repeated ones of 5. Name the column of machines"):
+    with pytest.raises(
+        ValueError, match=r"must tell rows apart; got 3 repeated ones of 5\. Name the column of machines"
+    ):
         read(table([0, 0, 1, 1, 1], x=[1.0, 2, 3, 4, 5]))
 
 

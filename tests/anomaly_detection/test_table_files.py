@@ -135,7 +135,7 @@ def test_another_file_in_the_folder(tmp_path):
 
 
 def test_nothing_there(tmp_path):
-    with pytest.raises(FileNotFoundError, match="there is nothing at .*nowhere"):
+    with pytest.raises(FileNotFoundError, match=r"there is nothing at .*nowhere"):
         list_table_files(tmp_path / "nowhere", ReadOptions())
     with pytest.raises(ValueError, match="must hold at least one CSV or Parquet file"):
         list_table_files(tmp_path, ReadOptions())
