@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-TASKS = ("segmentation",)
+TASKS = ("segmentation", "anomaly")
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def test_the_environment_wins_and_is_relative_to_the_working_directory(settings_
 
 def test_an_unknown_task_is_refused(settings_file, monkeypatch):
     monkeypatch.setenv("ARMSCOPE_TASK", "cooking")
-    with pytest.raises(ValueError, match=r"task must be one of segmentation; got 'cooking'"):
+    with pytest.raises(ValueError, match=r"task must be one of segmentation, anomaly; got 'cooking'"):
         load_settings(settings_file)
 
 
