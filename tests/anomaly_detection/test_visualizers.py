@@ -1,0 +1,132 @@
+import numpy as np
+import pytest
+
+from anomaly_detection.visualizers import (
+    HEIGHT,
+    LIMIT,
+    MOST_BARS,
+    MOST_LANES,
+    WIDTH,
+    Course,
+    draw_course,
+    draw_prediction,
+    row_scores,
+    show_bars,
+    show_picture,
+    show_scores,
+)
+
+INK, RED, ORANGE, RED_GROUND = [40, 90, 160], [200, 25, 25], [240, 130, 0], [255, 226, 226]
+
+
+def pixels(picture, color):
+    """(rows, columns) of the pixels of a colour."""
+    return np.nonzero((picture == color).all(axis=2))
+
+
+def test_a_channel_at_its_mean_lies_in_the_middle_of_its_lane():
+    rows, columns = pixels(draw_course(Course(np.zeros((10, 2)))), INK)
+    assert set(rows // (HEIGHT // 2)) == {0, 1}
+    assert abs(np.median(rows[rows < HEIGHT // 2]) - HEIGHT / 4) <= 2
+    assert columns.max() - columns.min() > WIDTH * 0.9
+
+
+def test_high_values_are_on_top_and_stay_in_their_lane():
+    scaled = np.stack([np.full(10, 100.0), np.full(10, -100.0)], axis=1)
+    rows, _ = pixels(draw_course(Course(scaled)), INK)
+    assert rows[rows < HEIGHT // 2].max() < HEIGHT * 0.05
+    assert rows[rows >= HEIGHT // 2].min() > HEIGHT * 0.95
+
+
+def test_anomalous_rows_are_red_and_others_are_not():
+    labels = np.zeros(20, bool)
+    labels[10:] = True
+    picture = draw_course(Course(np.zeros((20, 1)), labels))
+    _, red = pixels(picture, RED)
+    _, ink = pixels(picture, INK)
+    _, ground = pixels(picture, RED_GROUND)
+    assert red.min() > WIDTH * 0.45
+    assert ink.max() < WIDTH * 0.5
+    assert WIDTH * 0.45 < ground.min() < WIDTH * 0.55
+
+
+@pytest.mark.parametrize("labels", [None, np.zeros(20, bool)])
+def test_nothing_is_red_without_anomalies(labels):
+    picture = draw_course(Course(np.zeros((20, 3)), labels))
+    assert not len(pixels(picture, RED)[0])
+    assert not len(pixels(picture, RED_GROUND)[0])
+
+
+def test_a_single_anomalous_row_is_seen():
+    labels = np.zeros(60, bool)
+    labels[-1] = True
+    assert len(pixels(draw_course(Course(np.zeros((60, 1)), labels)), RED)[0])
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 12), (2, 3), (300, 60)])
+def test_every_shape_has_a_picture_of_one_size(shape):
+    scaled = np.full(shape, np.nan)
+    scaled[0, 0] = 1
+    course = Course(scaled, np.ones(len(scaled), bool))
+    assert draw_course(course).shape == (HEIGHT, WIDTH, 3)
+    assert draw_prediction(course, scaled[-1:], len(scaled) - 1).shape == (HEIGHT, WIDTH, 3)
+    assert course.n_lanes == min(MOST_LANES, shape[1])
+
+
+def test_a_prediction_lies_over_the_rows_it_is_about():
+    picture = draw_prediction(Course(np.zeros((40, 1))), np.full((10, 1), LIMIT), 30)
+    rows, columns = pixels(picture, ORANGE)
+    assert rows.max() < HEIGHT * 0.1
+    assert columns.min() > WIDTH * 0.7
+
+
+def test_a_prediction_of_one_row_is_a_dot():
+    _, columns = pixels(draw_prediction(Course(np.zeros((40, 1))), np.full((1, 1), 3.0), 39), ORANGE)
+    assert 4 <= np.ptp(columns) <= 10
+    assert columns.max() > WIDTH * 0.95
+
+
+def test_a_forecast_reaches_beyond_the_newest_row():
+    picture = draw_prediction(Course(np.zeros((10, 1))), np.full((10, 1), 3.0), 1)
+    assert pixels(picture, INK)[1].max() < pixels(picture, ORANGE)[1].max() - WIDTH * 0.05
+
+
+def test_inputs_are_not_written_to():
+    scaled, labels = np.zeros((9, 2)), np.ones(9, bool)
+    for array in (scaled, labels):
+        array.flags.writeable = False
+    draw_prediction(Course(scaled, labels), scaled, 0)
+
+
+class TestRowScores:
+    def test_rows_get_their_share_of_the_newest_score(self):
+        course = Course(np.array([[9.0], [2.0], [1.0]]))
+        assert row_scores(course, np.zeros((2, 1)), 1, 10.0).tolist() == [40, 10]
+
+    def test_what_comes_after_the_newest_row_has_no_score(self):
+        course = Course(np.array([[2.0], [1.0]]))
+        assert row_scores(course, np.array([[0.0], [77.0]]), 1, 10.0).tolist() == [10]
+
+    @pytest.mark.parametrize("predicted", [np.zeros((1, 1)), np.zeros((0, 1))])
+    def test_where_nothing_can_be_told_there_is_the_newest_alone(self, predicted):
+        assert row_scores(Course(np.zeros((1, 1))), predicted, 0, 3.0).tolist() == [3]
+
+
+class TestPayloads:
+    def test_bars_are_sorted_and_few(self):
+        bars = show_bars([1.0, 3.0, np.nan, 2.0], ["a", "b", "c", "d"])
+        assert bars.labels == ["b", "d", "a", "c"]
+        assert bars.body.dtype == np.float32
+        assert len(show_bars(np.arange(99), [str(k) for k in range(99)]).body) == MOST_BARS
+
+    def test_scores_have_the_threshold_beside_them(self):
+        graph = show_scores(np.array([1.0, 2.0, 5.0]), 3.0)
+        assert graph.data.tolist() == [[1, 3], [2, 3], [5, 3]]
+        assert graph.legend == ["score", "threshold"]
+        assert graph.x_range == (-2, 0)
+
+    def test_a_single_score_is_a_line(self):
+        assert show_scores(np.array([4.0]), None).data.tolist() == [[4], [4]]
+
+    def test_a_picture_is_an_image(self):
+        assert show_picture(draw_course(Course(np.zeros((2, 1))))).data.dtype == np.uint8
