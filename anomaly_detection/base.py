@@ -72,7 +72,7 @@ class Detector(ABC):
         Rows a score depends on, its own included.
     threshold : str
         How `fit` chooses the threshold from scores of the validation part: "auto" (best F1 where that part has labels
-        of both classes, else a target false-positive rate) or a name of `thresholds.THRESHOLDS`.
+        of both classes, else a target false-positive rate) or what `thresholds.parse_threshold` takes.
     """
 
     name: ClassVar[str]
@@ -110,6 +110,10 @@ class Detector(ABC):
         """Raise ValueError for settings that no data can mend."""
         if not isinstance(self.window_size, int) or self.window_size < 1:
             raise ValueError(f"window_size must be an integer of at least 1; got {self.window_size!r}.")
+        if self.threshold != "auto":
+            from anomaly_detection.thresholds import parse_threshold
+
+            parse_threshold(self.threshold)
 
     # What users call.
 
@@ -227,12 +231,12 @@ class Detector(ABC):
             raise TypeError(f"{called} must be called on a detector that does it; {self.name} does not. Use {offered}.")
 
     def _calibrate(self, stretches: list[Stretch]) -> None:
-        from anomaly_detection.thresholds import choose_threshold, make_threshold
+        from anomaly_detection.thresholds import choose_threshold, parse_threshold
 
         scores = np.concatenate([self._decision_function(stretch.values) for stretch in stretches]).astype(np.float64)
         known = all(stretch.labels is not None for stretch in stretches)
         labels = np.concatenate([np.asarray(s.labels) for s in stretches]) if known else None
-        rule = choose_threshold(labels) if self.threshold == "auto" else make_threshold(self.threshold)
+        rule = choose_threshold(labels) if self.threshold == "auto" else parse_threshold(self.threshold)
         self.threshold_ = rule.fit(scores, labels)
 
 

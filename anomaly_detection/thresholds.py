@@ -255,6 +255,28 @@ def make_threshold(name: str, **settings: float) -> Threshold:
     return THRESHOLDS[name](**settings)
 
 
+def parse_threshold(text: str) -> Threshold:
+    """Make an unfitted threshold from its name, or from its name and its first setting.
+
+    Examples
+    --------
+    >>> parse_threshold("percentile"), parse_threshold("percentile=99")
+    (Percentile(percentile=95.0), Percentile(percentile=99.0))
+    """
+    name, equals, value = text.partition("=")
+    threshold = make_threshold(name)
+    if not equals:
+        return threshold
+    known = [setting.name for setting in fields(threshold) if setting.init]
+    try:
+        return make_threshold(name, **{known[0]: float(value)})
+    except (IndexError, ValueError) as error:
+        reason = f"{name} has no setting" if isinstance(error, IndexError) else error
+        raise ValueError(
+            f"threshold must be a name, or a name and a number as in percentile=99; got {text!r}: {reason}"
+        ) from error
+
+
 def choose_threshold(labels: ArrayLike | None = None) -> Threshold:
     """Choose the rule for validation rows with these labels: best F1 if both classes are there, else 1 % false alarms.
 

@@ -46,7 +46,7 @@ def train(
         str | None,
         typer.Option(
             help="auto (best F1 where validation has labels, else a false-positive rate), percentile, best_f1, "
-            "false_positive_rate, extreme_value or scaled_maximum.",
+            "false_positive_rate, extreme_value or scaled_maximum; with a number: percentile=99.",
             show_default="auto",
         ),
     ] = None,

@@ -18,6 +18,7 @@ from anomaly_detection.thresholds import (
     ScaledMaximum,
     choose_threshold,
     make_threshold,
+    parse_threshold,
     threshold_from_dict,
 )
 
@@ -258,3 +259,30 @@ def test_settings_must_be_numbers(value):
 def test_a_damaged_description_is_refused(change, message):
     with pytest.raises(ValueError, match=message):
         threshold_from_dict(Percentile().fit([1.0]).to_dict() | change)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("best_f1", {"name": "best_f1", "settings": {}}),
+        ("percentile=99", {"name": "percentile", "settings": {"percentile": 99.0}}),
+        ("false_positive_rate=.001", {"name": "false_positive_rate", "settings": {"rate": 0.001}}),
+        ("extreme_value=1e-5", {"name": "extreme_value", "settings": {"risk": 1e-5, "level": 0.98}}),
+    ],
+)
+def test_a_threshold_is_parsed_from_its_name_and_a_number(text, expected):
+    assert parse_threshold(text).to_dict() == expected | {"value": None}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("median", "threshold must be one of best_f1, .*; got 'median'"),
+        ("percentile=high", "as in percentile=99; got 'percentile=high'"),
+        ("percentile=101", r"got 'percentile=101': percentile must lie in \[0, 100\]"),
+        ("best_f1=3", "got 'best_f1=3': best_f1 has no setting"),
+    ],
+)
+def test_a_threshold_that_cannot_be_parsed_is_refused(text, message):
+    with pytest.raises(ValueError, match=message):
+        parse_threshold(text)

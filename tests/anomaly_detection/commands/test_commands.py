@@ -1,0 +1,190 @@
+"""The commands as a user calls them, one after the other on one small rig."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from anomaly_detection import load_detector
+from anomaly_detection.cli import app
+
+
+def run(*arguments: object) -> str:
+    """Call a command that must succeed; return what it printed."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def refuse(*arguments: object) -> str:
+    """Call a command that must fail with a message; return it."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code != 0
+    return (
+        result.output if result.exception is None or isinstance(result.exception, SystemExit) else str(result.exception)
+    )
+
+
+@pytest.mark.slow
+def test_check_prints_a_line_per_check() -> None:
+    lines = run("check").splitlines()
+    assert [line.partition(" |")[0] for line in lines] == ["PASS", "PASS", "PASS", "All checks passed."]
+    assert [found["passed"] for found in json.loads(run("check", "--json"))] == [True, True, True]
+
+
+def test_check_fails_with_exit_2(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> str:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("anomaly_detection.check.CHECKS", {"Disk": broken})
+    result = CliRunner().invoke(app, ["check"])
+    assert (result.exit_code, result.stdout) == (2, "FAIL | Disk: disk full\n")
+
+
+@pytest.mark.parametrize(("machine", "n_channels"), [("rig", 4), ("arm", 12)])
+def test_simulate_writes_a_labelled_table(tmp_path: Path, machine: str, n_channels: int) -> None:
+    out = tmp_path / "new/data.parquet"
+    said = run("simulate", "--machine", machine, "--steps", 3000, "--machines", 2, "--out", out, "--seed", 3)
+    frame = pd.read_parquet(out)
+    assert len(frame) == 6000
+    assert {"datetime", "machine", "label", "anomaly_type"} <= set(frame.columns)
+    assert len(frame.select_dtypes("float").columns) == n_channels
+    assert "6,000 rows of 2 machine(s), 5.0% anomalous (" in said
+
+
+def test_prepare_takes_its_path_from_the_environment(
+    tmp_path: Path, rig_csv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNWAY_DATA_PATH", str(rig_csv))
+    said = run("prepare", "csv", "--output-dir", tmp_path / "out", "--tail", 1000, "--exclude", "power")
+    metadata = json.loads((tmp_path / "out/metadata.json").read_text())
+    assert metadata["channels"] == ["temperature", "vibration", "pressure"]
+    assert sum(metadata["lengths"].values()) == 1000
+    assert "3 channels, 2 machines" in said
+    monkeypatch.delenv("RUNWAY_DATA_PATH")
+    assert "Missing argument" in refuse("prepare", "csv", "--output-dir", tmp_path / "other")
+
+
+def test_train_evaluate_score(tmp_path: Path, prepared_rig: Path, rig_csv: Path) -> None:
+    model, out = tmp_path / "model", tmp_path / "scores.csv"
+    said = run(
+        "train",
+        "pca",
+        "--data",
+        prepared_rig,
+        "--out",
+        model,
+        "--window-size",
+        5,
+        "--set",
+        "statistic=t2",
+        "--threshold-method",
+        "percentile=99",
+        "--unit",
+        "power=W",
+        "--run-name",
+        "first",
+    )
+    detector = load_detector(model)
+    assert detector.settings["statistic"] == "t2"
+    assert detector.threshold_.to_dict()["settings"] == {"percentile": 99.0}
+    assert detector.facts_["units"] == {"power": "W"}
+    assert detector.facts_["training"]["run_name"] == "first"
+    assert f"detector: {model}" in said
+    numbers = tmp_path / "numbers.json"
+    table = run("evaluate", model, "--data", prepared_rig, "--out", numbers)
+    assert "always 1" in table
+    assert "SPIKE" in table or "MULTI_SENSOR" in table
+    assert json.loads(numbers.read_text())["pca"]["roc_auc"] > 0.95
+    assert json.loads(run("evaluate", model, "--data", rig_csv, "--part", "all", "--json"))["pca"]["n_rows"] == 8000
+    said = run("score", model, "--data", rig_csv, "--out", out)
+    scores = pd.read_csv(out)
+    assert len(scores) == 8000
+    assert f"scores: {out}" in said
+    assert json.loads(run("score", model, "--data", rig_csv, "--out", out, "--json"))["n_rows"] == 8000
+
+
+@pytest.mark.slow
+def test_the_options_of_the_guide_train_a_vae(tmp_path: Path, prepared_rig: Path) -> None:
+    model = tmp_path / "vae"
+    said = run(
+        "train",
+        "--model-type",
+        "vae",
+        "--data-dir",
+        prepared_rig,
+        "--output-dir",
+        model,
+        "--latent-dim",
+        8,
+        "--hidden-dims",
+        "32,16,8",
+        "--dropout",
+        0.3,
+        "--batch-size",
+        512,
+        "--learning-rate",
+        5e-4,
+        "--max-epochs",
+        2,
+        "--threshold-method",
+        "percentile",
+        "--no-cuda",
+        "--experiment-name",
+        "vae",
+        "--json",
+    )
+    report = json.loads(said)
+    assert report["threshold_method"] == "percentile"
+    detector = load_detector(model)
+    assert detector.settings["hidden_dims"] == [32, 16, 8]
+    assert detector.settings["device"] == "cpu"
+    assert detector.facts_["training"]["experiment_name"] == "vae"
+    state = torch.load(model / "best_model.pth", weights_only=True)
+    assert all(isinstance(tensor, torch.Tensor) for tensor in state.values())
+    assert detector.outputs(np.zeros((3, 4)) + 50).latent.shape == (3, 8)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "DETECTOR must be named"),
+        (("svm",), "name must be one of pca, autoencoder, vae, tcn, lstm; got 'svm'"),
+        (("pca", "--model-type", "vae"), "--model-type must agree with the detector 'pca'; got 'vae'"),
+        (("pca", "--latent-dim", "3"), "pca has no setting latent_dim"),
+        (("pca", "--set", "statistic"), "--set must be NAME=VALUE"),
+        (("pca", "--set", "statistic=mean"), "statistic must be one of q, t2, combined"),
+        (("pca", "--set", "n_components=2.5"), "--set n_components must be an integer; got '2.5'"),
+        (("pca", "--n-components", "9"), "n_components must be at most the number of channels"),
+        (("pca", "--threshold-method", "median"), "threshold must be one of"),
+        (("pca", "--unit", "speed=m/s"), "units must name channels"),
+        (
+            (
+                "pca",
+                "--resume",
+            ),
+            r"No checkpoint.pth in",
+        ),
+        (("autoencoder", "--hidden-dims", "64,x"), "--hidden-dims must be a number; got 'x'"),
+        (("autoencoder", "--dropout", "1"), "dropout must lie in"),
+        (("tcn", "--loss", "huber"), "loss must be one of mse, minmax, masked"),
+    ],
+)
+def test_bad_training_requests_are_refused(
+    tmp_path: Path, prepared_rig: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    assert message in refuse("train", *arguments, "--data", prepared_rig, "--out", tmp_path / "model")
+    assert not (tmp_path / "model/detector.json").exists()
+
+
+def test_needed_options_are_asked_for(tmp_path: Path, pca_model: Path) -> None:
+    assert "--data" in refuse("train", "pca", "--out", tmp_path)
+    assert "--out" in refuse("train", "pca", "--data", tmp_path)
+    assert "nothing at" in refuse("train", "pca", "--data", tmp_path / "absent", "--out", tmp_path / "m")
+    assert "No detector.json" in refuse("score", tmp_path, "--data", tmp_path, "--out", tmp_path / "s.csv")
+    assert "out must end in" in refuse("score", pca_model, "--data", tmp_path, "--out", tmp_path / "s.txt")
+    assert "part must be one of" in refuse("evaluate", pca_model, "--data", tmp_path, "--part", "val")
