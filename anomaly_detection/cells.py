@@ -128,7 +128,7 @@ def _word(value: object) -> str:
 def _holds_only_bools(column: "pd.Series") -> bool:
     if column.dtype != object:
         return False
-    return all(isinstance(value, bool | np.bool_) for value in column.dropna().unique())
+    return all(isinstance(value, bool | np.bool_) for value in column.dropna())
 
 
 def time_format_of(column: "pd.Series") -> str | None:

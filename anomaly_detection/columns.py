@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from anomaly_detection.cells import kind_of, read_names, read_numbers, time_format_of
-from anomaly_detection.read_options import ReadOptions
+from anomaly_detection.read_options import MACHINE_NAMES, ReadOptions
 from anomaly_detection.repairs import RepairLog, repair_text
 from anomaly_detection.table_files import TableFile
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 LABEL_NAMES = ("label", "anomaly", "is_anomaly")
 TYPE_NAMES = ("anomaly_type",)
-MACHINE_NAMES = ("machine", "machine_id", "robot_id")
 MODE_NAMES = ("operating_mode",)
 TIME_NAMES = ("datetime", "timestamp", "date_time", "time", "_time", "ts", "created_at", "date")
 _NEVER_CHANNELS = ("changepoint", "anomaly_score")

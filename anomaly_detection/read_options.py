@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 DEFAULT_MAX_GAP_STEPS = 10.0
+MACHINE_NAMES = ("machine", "machine_id", "robot_id")
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from anomaly_detection.read_options import ReadOptions
+from anomaly_detection.read_options import MACHINE_NAMES, ReadOptions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -244,6 +244,7 @@ def _csv_frames(file: TableFile, chunk_rows: int | None, columns: Sequence[str] 
         "decimal": written.decimal,
         "encoding": written.encoding,
         "names": list(written.columns),
+        "dtype": {name: "str" for name in written.columns if _names_machines(name, file.options)},
         "usecols": None if columns is None else list(columns),
         "header": 0,
         "index_col": False,
@@ -265,6 +266,13 @@ def _csv_frames(file: TableFile, chunk_rows: int | None, columns: Sequence[str] 
             raise ValueError("rows with more fields than there are column names") from error
 
 
+def _names_machines(column: str, options: ReadOptions) -> bool:
+    """Whether the cells are names even where they look like numbers: 01 is not 1."""
+    if options.machine_column is not None:
+        return column == options.machine_column
+    return column.lower() in MACHINE_NAMES and column not in (options.channels or ())
+
+
 def _parquet_columns(path: Path) -> tuple[str, ...]:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -282,12 +290,16 @@ def _parquet_frames(file: TableFile, chunk_rows: int | None, columns: Sequence[s
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(file.path) as table:
+    # In chunks, pages are read as they are needed: a row group may be the whole file.
+    how = {} if chunk_rows is None else {"pre_buffer": False, "buffer_size": _BLOCK_BYTES}
+    with pq.ParquetFile(file.path, **how) as table:
         raw = table.schema_arrow.names
         wanted = [name for name, ours in zip(raw, file.columns, strict=True) if columns is None or ours in columns]
         names = [ours for ours in file.columns if columns is None or ours in columns]
         if chunk_rows is None:
             yield table.read(columns=wanted).to_pandas(ignore_metadata=True).set_axis(names, axis=1)
             return
-        for batch in table.iter_batches(batch_size=chunk_rows, columns=wanted, use_threads=False):
-            yield pa.Table.from_batches([batch]).to_pandas(ignore_metadata=True).set_axis(names, axis=1)
+        for group in range(table.num_row_groups):
+            batches = table.iter_batches(batch_size=chunk_rows, row_groups=[group], columns=wanted, use_threads=False)
+            for batch in batches:
+                yield pa.Table.from_batches([batch]).to_pandas(ignore_metadata=True).set_axis(names, axis=1)

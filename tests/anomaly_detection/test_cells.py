@@ -23,6 +23,9 @@ def times(*texts):
         ([NAN, NAN], "empty"),
         (pd.to_datetime(["2026-01-01", None]), "time"),
         (["2026-01-01", "2026-01-02"], "text"),
+        ([[1.5], [2.5]], "text"),
+        (pd.Categorical(["a", "b"]), "text"),
+        (pd.array([1, None], "Int64"), "number"),
     ],
 )
 def test_kind_of(cells, kind):

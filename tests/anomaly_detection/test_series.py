@@ -181,6 +181,12 @@ def test_one_row_tells_no_step(read):
     assert recording.repairs == ("no two rows tell the step: it is taken to be 1 s.",)
 
 
+def test_machines_keep_their_zeros(read):
+    frame = table([0, 0, 1, 1], machine=["01", "1"] * 2, x=[1.0, 2, 3, 4])
+    assert read(frame).machines == ("01", "1")
+    assert read(frame.rename(columns={"machine": "rig"}), machine_column="rig").machines == ("01", "1")
+
+
 def test_the_step_is_the_median(read):
     assert read(table([0, 5, 10, 15.5, 20.5], x=[1.0, 2, 3, 4, 6])).step_s == 5.0
 
