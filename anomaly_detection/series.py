@@ -17,7 +17,7 @@
 - Without a column of times, rows are steps of ``step_s`` (1 s) from 1970, file by file.
 
 Which columns are channels, labels and so on: `anomaly_detection.columns`. How a CSV is written:
-`anomaly_detection.table_files`. A machine's rows are joined over all files of a folder; without a column of machines
+`anomaly_detection.csv_format`. A machine's rows are joined over all files of a folder; without a column of machines
 each file is a machine of its own, named by its path in the folder without suffix ("valve1/0").
 """
 

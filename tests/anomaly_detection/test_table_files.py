@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from anomaly_detection.read_options import ReadOptions
-from anomaly_detection.table_files import list_table_files, sniff
+from anomaly_detection.table_files import list_table_files
 
 
 def write(folder, name, text, encoding="utf-8"):
@@ -21,32 +21,6 @@ def only_file(path, **options):
 
 def frame_of(path, **options):
     return next(only_file(path, **options).frames(None))
-
-
-@pytest.mark.parametrize(
-    ("text", "delimiter", "decimal"),
-    [
-        ("a,b\n1.5,2\n", ",", "."),
-        ("a;b\n1.5;2\n", ";", "."),
-        ("a;b\n1,5;2\n", ";", ","),
-        ("a\tb\n1,5\t2\n", "\t", ","),
-        ("a|b\n1.5|2\n", "|", "."),
-        ("Pressure, bar;Temp, C\n1,5;2,25\n", ";", ","),
-        ('"a;1",b\n1.5,2\n', ",", "."),
-        ("a\n1,5\n", ";", ","),
-        ("a\n1.5\n", ",", "."),
-        ("a;b;c\n", ";", "."),
-        ("time;a\n2026-01-01 00:00:00,5;1\n2026-01-01 00:00:01,5;2\n", ";", "."),
-    ],
-)
-def test_delimiter_and_decimal_mark_are_detected(tmp_path, text, delimiter, decimal):
-    found = sniff(write(tmp_path, "a.csv", text), ReadOptions())
-    assert (found.delimiter, found.decimal) == (delimiter, decimal)
-
-
-def test_given_delimiter_and_decimal_mark_win(tmp_path):
-    found = sniff(write(tmp_path, "a.csv", "a:b\n1,5:2\n"), ReadOptions(delimiter=":", decimal=","))
-    assert (found.delimiter, found.decimal, found.columns) == (":", ",", ("a", "b"))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
