@@ -10,6 +10,13 @@ symmetric W, so that the residual of a channel is its own part of the score (Gar
   covariance is shrunk (Ledoit and Wolf, 2004), so that it can be inverted.
 - `combined`: q outside the plane plus t2 inside it, each divided by its mean on normal rows (after Yue and Qin, 2001).
 
+With `spread`, t2 also sees the standard deviation of every channel over the window, beside its mean: a machine that
+starts to shake or stops to is told even where its means stay. The residual of a channel then has the sign of its mean's
+part and the size of both, so that the score stays the mean over channels of its square.
+
+t2 has a mean of about 1 over the rows it was fitted on. With c channels, a limit such as chi-square's quantile divided
+by its degrees of freedom (c; with `spread` 2 c) needs no further calibration.
+
 References
 ----------
 Garthwaite P. H., Koch I.: Evaluating the contributions of individual variables to a quadratic form. ANZJS 2016.
@@ -17,6 +24,7 @@ Ledoit O., Wolf M.: A well-conditioned estimator for large-dimensional covarianc
 Yue H. H., Qin S. J.: Reconstruction-based fault identification using a combined index. IECR 2001.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -42,6 +50,8 @@ class PCADetector(Detector):
         See the module.
     scaling : {"standard", "minmax", "robust"}
         Of the channels, fitted on normal training rows.
+    spread : bool
+        Also watch the standard deviation of each channel over the window; for t2 and windows of 2 rows or more.
 
     Examples
     --------
@@ -56,9 +66,11 @@ class PCADetector(Detector):
     n_components: int = 2
     statistic: Literal["q", "t2", "combined"] = "q"
     scaling: Literal["standard", "minmax", "robust"] = "standard"
+    spread: bool = False
     scaling_: Scaling = field(init=False, repr=False)
+    spread_scaling_: Scaling | None = field(default=None, init=False, repr=False)  # of the scaled channels' deviations
     components_: np.ndarray = field(init=False, repr=False)  # (n_components, n_channels)
-    weights_: np.ndarray = field(init=False, repr=False)  # (n_channels, n_channels), symmetric
+    weights_: np.ndarray = field(init=False, repr=False)  # symmetric, a row per channel; with spread, means come first
 
     def _check_settings(self) -> None:
         super()._check_settings()
@@ -68,11 +80,16 @@ class PCADetector(Detector):
             raise ValueError(f"scaling must be one of {', '.join(SCALINGS)}; got {self.scaling!r}.")
         if not isinstance(self.n_components, int) or self.n_components < 1:
             raise ValueError(f"n_components must be an integer of at least 1; got {self.n_components!r}.")
+        if self.spread and (self.statistic != "t2" or self.window_size < 2):
+            raise ValueError(
+                f"spread must go with statistic t2 and a window_size of at least 2; got {self.statistic} and "
+                f"{self.window_size}."
+            )
 
     def _fit(self, train: list[Stretch], validation: list[Stretch]) -> None:
         from sklearn.decomposition import PCA
 
-        rows = np.concatenate([self._normal_means(stretch) for stretch in train]).astype(np.float64)
+        rows = self._normal_statistics(train, np.mean)
         if self.n_components > min(rows.shape):
             raise ValueError(
                 f"n_components must be at most the number of channels and of normal rows, {min(rows.shape)}; "
@@ -85,17 +102,24 @@ class PCADetector(Detector):
         center = self.scaling_.undo(pca.mean_[None])[0]
         self.scaling_ = Scaling(center, self.scaling_.scale)
         self.components_ = pca.components_
-        self.weights_ = self._fit_weights(self.scaling_.apply(rows))
+        watched, self.spread_scaling_ = self.scaling_.apply(rows), None
+        if self.spread:
+            deviations = self._normal_statistics(train, np.std) / self.scaling_.scale
+            self.spread_scaling_ = fit_scaling("standard", deviations)
+            watched = np.hstack([watched, self.spread_scaling_.apply(deviations)])
+        self.weights_ = self._fit_weights(watched)
 
-    def _normal_means(self, stretch: Stretch) -> np.ndarray:
-        means = full_windows(stretch.values, self.window_size).mean(axis=1)
-        normal: np.ndarray = means[normal_windows(stretch, self.window_size)]
-        return normal
+    def _normal_statistics(self, train: list[Stretch], statistic: Callable[..., np.ndarray]) -> np.ndarray:
+        """Return the statistic of every full window without a labelled row, (n, n_channels)."""
+        parts = []
+        for stretch in train:
+            windows = full_windows(stretch.values.astype(np.float64, copy=False), self.window_size)
+            parts.append(statistic(windows, axis=1)[normal_windows(stretch, self.window_size)])
+        return np.concatenate(parts)
 
     def _fit_weights(self, scaled: np.ndarray) -> np.ndarray:
-        n_channels = scaled.shape[1]
         plane = self.components_.T @ self.components_
-        outside = np.eye(n_channels) - plane
+        outside = np.eye(len(plane)) - plane
         if self.statistic == "q":
             return np.asarray(outside)
         from sklearn.covariance import ledoit_wolf
@@ -113,20 +137,43 @@ class PCADetector(Detector):
         """Fold scaling and statistic into one matrix, block by block so that it stays in the cache."""
         dtype = values.dtype if values.dtype == np.float32 else np.float64
         center = self.scaling_.center.astype(dtype)
-        folded = (self.weights_ / self.scaling_.scale[:, None] / np.sqrt(values.shape[1])).astype(dtype)
+        rest = (self.scaling_.center - center).astype(dtype)  # what float32 leaves out: much, where values are large
+        folded = (self.weights_ / self._divisors()[:, None] / np.sqrt(len(self.weights_))).astype(dtype)
         scores = np.empty(len(values), dtype=dtype)
         padded = pad_left(values, self.window_size - 1)
         for start in range(0, len(values), _BLOCK_ROWS):
             stop = min(start + _BLOCK_ROWS, len(values))
             rows = padded[start : stop + self.window_size - 1] - center
-            residual = _moving_mean(rows, self.window_size) @ folded
+            rows -= rest
+            means = _moving_mean(rows, self.window_size)
+            residual = (np.hstack([means, self._deviations(rows, means)]) if self.spread else means) @ folded
             np.einsum("ij,ij->i", residual, residual, out=scores[start:stop])
         return scores
+
+    def _divisors(self) -> np.ndarray:
+        """By what raw centred statistics are divided, (n_channels,), with spread (2 n_channels,)."""
+        scale = self.scaling_.scale
+        return scale if self.spread_scaling_ is None else np.hstack([scale, scale * self.spread_scaling_.scale])
+
+    def _deviations(self, rows: np.ndarray, means: np.ndarray) -> np.ndarray:
+        """Return the centred standard deviation of every window of raw `rows`, whose `means` are known."""
+        assert self.spread_scaling_ is not None
+        squares = np.zeros_like(means)
+        for lag in range(self.window_size):
+            squares += np.square(rows[self.window_size - 1 - lag : len(rows) - lag] - means)
+        deviations = np.sqrt(squares / self.window_size, out=squares)
+        deviations -= (self.spread_scaling_.center * self.scaling_.scale).astype(means.dtype)
+        return deviations
 
     def _run(self, windows: np.ndarray) -> Outputs:
         scaled = self.scaling_.apply(windows.astype(np.float64))
         newest = scaled.mean(axis=1)
-        residual = newest @ self.weights_
+        if self.spread_scaling_ is None:
+            residual = newest @ self.weights_
+        else:
+            both = np.hstack([newest, self.spread_scaling_.apply(scaled.std(axis=1))]) @ self.weights_
+            of_mean, of_spread = np.split(both, 2, axis=1)
+            residual = np.copysign(np.sqrt((of_mean**2 + of_spread**2) / 2), of_mean)
         plane = self.components_.T @ self.components_
         return Outputs(
             score=np.square(residual).mean(axis=1),

@@ -6,7 +6,7 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
-from onnx import TensorProto, checker, helper, numpy_helper
+from onnx import NodeProto, TensorProto, checker, helper, numpy_helper
 
 from anomaly_detection.stored import OPSET
 
@@ -31,8 +31,7 @@ def pca_graph(detector: "PCADetector") -> bytes:
         helper.make_node("Sub", ["nearly_centred", "rest"], ["centred"]),
         helper.make_node("Div", ["centred", "scale"], ["scaled"]),
         helper.make_node("ReduceMean", ["scaled", "time"], ["newest"], keepdims=0),
-        helper.make_node("MatMul", ["newest", "weights"], ["residual"]),
-        helper.make_node("Mul", ["residual", "residual"], ["squares"]),
+        *(_means_nodes() if detector.spread_scaling_ is None else _spread_nodes()),
         helper.make_node("ReduceMean", ["squares", "channel"], ["score"], keepdims=0),
         helper.make_node("MatMul", ["newest", "to_latent"], ["latent"]),
         helper.make_node("MatMul", ["scaled", "plane"], ["planar"]),
@@ -46,6 +45,10 @@ def pca_graph(detector: "PCADetector") -> bytes:
         "latent": ["batch", detector.n_components],
         "residual": ["batch", n_channels],
     }
+    if detector.spread_scaling_ is not None:
+        constants["spread_center"] = detector.spread_scaling_.center
+        constants["spread_scale"] = detector.spread_scaling_.scale
+        constants["half"], constants["zero"] = np.array(0.5), np.array(0.0)
     initializers = [numpy_helper.from_array(v.astype(np.float32), name) for name, v in constants.items()]
     initializers += [numpy_helper.from_array(np.array([1], np.int64), name) for name in ("time", "channel")]
     graph = helper.make_graph(
@@ -59,3 +62,34 @@ def pca_graph(detector: "PCADetector") -> bytes:
     checker.check_model(model)
     content: bytes = model.SerializeToString()
     return content
+
+
+def _means_nodes() -> list[NodeProto]:
+    return [
+        helper.make_node("MatMul", ["newest", "weights"], ["residual"]),
+        helper.make_node("Mul", ["residual", "residual"], ["squares"]),
+    ]
+
+
+def _spread_nodes() -> list[NodeProto]:
+    """Means and standard deviations together; a channel's residual has the size of both and the sign of its mean's."""
+    return [
+        helper.make_node("ReduceMean", ["scaled", "time"], ["middle"], keepdims=1),
+        helper.make_node("Sub", ["scaled", "middle"], ["deviations"]),
+        helper.make_node("Mul", ["deviations", "deviations"], ["squared_deviations"]),
+        helper.make_node("ReduceMean", ["squared_deviations", "time"], ["variance"], keepdims=0),
+        helper.make_node("Sqrt", ["variance"], ["deviation"]),
+        helper.make_node("Sub", ["deviation", "spread_center"], ["centred_deviation"]),
+        helper.make_node("Div", ["centred_deviation", "spread_scale"], ["scaled_deviation"]),
+        helper.make_node("Concat", ["newest", "scaled_deviation"], ["watched"], axis=1),
+        helper.make_node("MatMul", ["watched", "weights"], ["both"]),
+        helper.make_node("Split", ["both"], ["of_mean", "of_spread"], axis=1, num_outputs=2),
+        helper.make_node("Mul", ["of_mean", "of_mean"], ["mean_squares"]),
+        helper.make_node("Mul", ["of_spread", "of_spread"], ["spread_squares"]),
+        helper.make_node("Add", ["mean_squares", "spread_squares"], ["twice"]),
+        helper.make_node("Mul", ["twice", "half"], ["squares"]),
+        helper.make_node("Sqrt", ["squares"], ["size"]),
+        helper.make_node("Neg", ["size"], ["negative"]),
+        helper.make_node("Less", ["of_mean", "zero"], ["is_negative"]),
+        helper.make_node("Where", ["is_negative", "negative", "size"], ["residual"]),
+    ]

@@ -1,0 +1,158 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.covariance import LedoitWolf
+from sklearn.decomposition import PCA
+from sklearn.preprocessing import StandardScaler
+
+from anomaly_detection.pca import PCADetector
+
+
+def correlated(n_steps: int = 600, n_channels: int = 5, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n_steps, n_channels)) @ rng.normal(size=(n_channels, n_channels)) + 10
+
+
+def rolling(rows: np.ndarray, size: int) -> np.ndarray:
+    padded = np.concatenate([np.repeat(rows[:1], size - 1, axis=0), rows])
+    return np.stack([padded[i : i + size] for i in range(len(rows))])
+
+
+def test_one_component_by_hand() -> None:
+    # Normal rows lie on the line x = y; standardised, (3, -1) is as far from the mean as it is from the line.
+    detector = PCADetector(n_components=1).fit(np.array([[-1.0, -1.0], [1.0, 1.0]] * 20))
+    assert detector.decision_function(np.array([[5.0, 5.0], [3.0, -1.0]])) == pytest.approx([0.0, 4.0])
+    assert detector.reconstruct(np.array([[3.0, -1.0]])) == pytest.approx(np.array([[1.0, 1.0]]))
+    assert detector.contributions(np.array([[3.0, -1.0]])) == pytest.approx(np.array([[0.5, 0.5]]))
+
+
+def test_the_default_is_scikit_learns_reconstruction_error() -> None:
+    rows = correlated()
+    detector = PCADetector().fit(rows, validation=(rows, None))
+    scaler, pca = StandardScaler().fit(rows), PCA(2).fit(StandardScaler().fit_transform(rows))
+    scaled = scaler.transform(rows)
+    oracle = np.square(scaled - pca.inverse_transform(pca.transform(scaled))).mean(axis=1)
+    assert detector.decision_function(rows) == pytest.approx(oracle, abs=1e-6)
+
+
+@pytest.mark.parametrize("scaling", ["standard", "minmax", "robust"])
+def test_t2_is_the_mahalanobis_distance_of_the_window_means(scaling: str) -> None:
+    rows = correlated()
+    detector = PCADetector(statistic="t2", window_size=4, scaling=scaling).fit(rows, validation=(rows, None))
+    means = rolling(rows, 4).mean(axis=1)
+    scaled = detector.scaling_.apply(means)
+    oracle = LedoitWolf(assume_centered=True).fit(scaled[3:]).mahalanobis(scaled) / rows.shape[1]
+    assert detector.decision_function(rows) == pytest.approx(oracle, rel=1e-6)
+
+
+def test_spread_watches_means_and_standard_deviations() -> None:
+    rows = correlated()
+    detector = PCADetector(statistic="t2", window_size=6, spread=True).fit(rows, validation=(rows, None))
+    windows = rolling(rows, 6)
+    watched = np.hstack([windows.mean(axis=1), windows.std(axis=1)])
+    scaled = StandardScaler().fit(watched[5:]).transform(watched)
+    oracle = LedoitWolf(assume_centered=True).fit(scaled[5:]).mahalanobis(scaled) / watched.shape[1]
+    assert detector.decision_function(rows) == pytest.approx(oracle, rel=1e-6)
+
+
+def test_spread_sees_a_machine_that_shakes_and_one_that_stands_still() -> None:
+    rng = np.random.default_rng(1)
+    rows = rng.normal(size=(800, 3))
+    test = rng.normal(size=(300, 3))
+    test[100:200, 0] *= 3
+    test[200:, 1] = 0.0
+    limit = {}
+    for spread in (False, True):
+        detector = PCADetector(statistic="t2", window_size=20, spread=spread).fit(rows)
+        scores = detector.decision_function(test)
+        limit[spread] = [np.median(scores[part]) for part in (slice(20, 100), slice(120, 200), slice(220, 300))]
+    assert limit[True][1] > 10 * limit[True][0]
+    assert limit[True][2] > 3 * limit[True][0]
+    assert limit[False][2] < 2 * limit[False][0]
+
+
+def test_t2_has_a_mean_of_about_one_on_the_rows_it_learned_from() -> None:
+    rows = correlated(4000)
+    for spread in (False, True):
+        detector = PCADetector(statistic="t2", window_size=5, spread=spread).fit(rows, validation=(rows, None))
+        assert detector.decision_function(rows)[4:].mean() == pytest.approx(1.0, abs=0.05)
+
+
+def test_combined_weighs_inside_and_outside_of_the_plane_alike() -> None:
+    rows = correlated()
+    detector = PCADetector(statistic="combined").fit(rows, validation=(rows, None))
+    # Each of the two parts has mean 1 on normal rows; the score is their sum over the number of channels.
+    assert detector.decision_function(rows).mean() == pytest.approx(2 / rows.shape[1])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"statistic": "combined", "window_size": 3},
+        {"statistic": "t2", "window_size": 7},
+        {"statistic": "t2", "window_size": 7, "spread": True},
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_fast_way_equals_the_windows(options: dict, dtype: type) -> None:
+    rows = correlated(5000).astype(dtype)  # more than a block
+    detector = PCADetector(**options).fit(rows)
+    outputs = detector.outputs(rows)
+    assert detector.decision_function(rows) == pytest.approx(outputs.score, rel=2e-3, abs=2e-5)
+    assert np.square(outputs.residual).mean(axis=1) == pytest.approx(outputs.score, rel=1e-9)
+
+
+@given(shift=st.floats(-100, 100), factor=st.floats(0.01, 100), spread=st.booleans())
+@settings(max_examples=20, deadline=None)
+def test_units_do_not_matter(shift: float, factor: float, spread: bool) -> None:
+    rows = correlated(200)
+    options = {"statistic": "t2", "window_size": 3, "spread": spread}
+    scores = PCADetector(**options).fit(rows).decision_function(rows)
+    assert PCADetector(**options).fit(rows * factor + shift).decision_function(rows * factor + shift) == pytest.approx(
+        scores, rel=1e-5, abs=1e-8
+    )
+
+
+def test_labelled_rows_are_left_out() -> None:
+    rows = correlated()
+    labels = np.zeros(600, dtype=int)
+    labels[:50] = 1
+    spoilt = rows.copy()
+    spoilt[:50] = 1e4
+    for options in ({}, {"statistic": "t2", "window_size": 4, "spread": True}):
+        detector = PCADetector(**options).fit(spoilt, labels, validation=(rows[500:], None))
+        oracle = PCADetector(**options).fit(rows[50:], validation=(rows[500:], None))
+        assert detector.decision_function(rows) == pytest.approx(oracle.decision_function(rows))
+
+
+def test_a_channel_without_spread_breaks_nothing() -> None:
+    rows = np.hstack([correlated(300, 2), np.full((300, 1), 7.0)])
+    for options in ({}, {"statistic": "t2"}, {"statistic": "t2", "window_size": 3, "spread": True}):
+        scores = PCADetector(**options).fit(rows).decision_function(rows)
+        assert np.isfinite(scores).all()
+
+
+def test_fitting_again_forgets_the_spread() -> None:
+    rows = correlated()
+    detector = PCADetector(statistic="t2", window_size=3, spread=True).fit(rows)
+    detector.spread = False
+    oracle = PCADetector(statistic="t2", window_size=3).fit(rows)
+    assert detector.fit(rows).decision_function(rows) == pytest.approx(oracle.decision_function(rows))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"statistic": "t3"}, "statistic must be one of q, t2, combined; got 't3'"),
+        ({"scaling": "none"}, "scaling must be one of standard, minmax, robust; got 'none'"),
+        ({"n_components": 0}, "n_components must be an integer of at least 1; got 0"),
+        ({"n_components": 9}, "n_components must be at most the number of channels and of normal rows, 5; got 9"),
+        ({"spread": True}, "spread must go with statistic t2 and a window_size of at least 2; got q and 1"),
+        ({"spread": True, "statistic": "t2"}, "window_size of at least 2; got t2 and 1"),
+    ],
+)
+def test_settings_are_checked(options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        PCADetector(**options).fit(correlated())
