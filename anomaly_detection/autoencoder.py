@@ -112,7 +112,7 @@ class VAEDetector(AutoencoderDetector):
 
     def _spread(self, windows: np.ndarray, n_samples: int, generator: torch.Generator) -> np.ndarray:
         network = cast(VariationalAutoencoder, self.network_)
-        scaled = torch.from_numpy(self.scaling_.apply(windows).astype(np.float32)).to(self.device)
+        scaled = torch.tensor(self.scaling_.apply(windows), dtype=torch.float32, device=self.device)
         with own_torch(), torch.inference_mode():
             samples = [
                 (scaled - network.sample(scaled, generator)[0]).square().mean(dim=(1, 2)) for _ in range(n_samples)
@@ -159,7 +159,7 @@ class ReconstructionTask(Task):
     def _scores(self, values: np.ndarray) -> np.ndarray:
         parts = []
         for chunk in in_chunks(causal_windows(values, self.size)):
-            windows = torch.from_numpy(chunk).to(self.device)
+            windows = torch.tensor(chunk, device=self.device)
             parts.append((windows - self.network(windows)[0]).square().mean(dim=(1, 2)).cpu().numpy())
         return np.concatenate(parts)
 

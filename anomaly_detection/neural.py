@@ -90,6 +90,8 @@ class NeuralDetector(Detector):
         if not self.weight_decay >= 0:
             raise ValueError(f"weight_decay must be at least 0; got {self.weight_decay!r}.")
 
+        check_device(self.device)
+
     def _fit(self, train_: list[Stretch], validation: list[Stretch]) -> None:
         normal = [s.values if s.labels is None else s.values[~s.labels] for s in train_]
         self.scaling_ = fit_scaling(self.scaling, np.concatenate(normal))
@@ -112,7 +114,9 @@ class NeuralDetector(Detector):
     def _run(self, windows: np.ndarray) -> Outputs:
         with own_torch(), torch.inference_mode():
             form = RawForm(self).eval()
-            score, prediction, latent, residual = form(torch.from_numpy(windows).to(self.device))
+            score, prediction, latent, residual = form(
+                torch.tensor(windows, device=self.device)
+            )  # a copy: a view may be read-only
         return Outputs(*(part.cpu().numpy() for part in (score, residual, latent, prediction)))
 
     def to_onnx(self) -> bytes:
@@ -168,6 +172,15 @@ def check_choice(name: str, value: Any, known: tuple[str, ...]) -> None:
     """Raise ValueError unless `value` is one of `known`."""
     if value not in known:
         raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}.")
+
+
+def check_device(device: str) -> None:
+    """Raise ValueError unless torch has such a device here."""
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # the latter where torch was built without the device
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"device must be one that torch has here, such as cpu; got {device!r}: {reason}") from error
 
 
 def check_count(name: str, value: Any, *, least: int = 1) -> None:

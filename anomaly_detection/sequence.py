@@ -11,6 +11,7 @@ Malhotra P., Vig L., Shroff G., Agarwal P.: Long short term memory networks for 
 2015.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -28,7 +29,6 @@ from anomaly_detection.training_loop import Task, own_torch
 from anomaly_detection.windows import pad_left
 
 _BLOCK_ROWS = 65_536
-_BOUND = 100.0
 
 
 @dataclass(kw_only=True, eq=False)
@@ -41,6 +41,9 @@ class ForecastDetector(NeuralDetector):
         At least 2: one row to forecast from, one to compare.
     loss : {"mse", "minmax", "masked"}
         See `losses`; they differ only where training rows are labelled anomalous.
+    bound : float or None
+        Of the reward that "minmax" gives for the error of an anomalous row; None for none, as published. In units of
+        the mean squared scaled error, which is about 1 for rows that cannot be forecast at all.
     n_layers : int
     """
 
@@ -48,11 +51,14 @@ class ForecastDetector(NeuralDetector):
     window_size: int = 64
     batch_size: int = 32
     loss: Literal["mse", "minmax", "masked"] = "minmax"
+    bound: float | None = 10.0
     n_layers: int = 2
 
     def _check_settings(self) -> None:
         super()._check_settings()
         check_choice("loss", self.loss, LOSSES)
+        if self.bound is not None and not 0 < self.bound < math.inf:
+            raise ValueError(f"bound must be positive, or None for none; got {self.bound!r}.")
         check_count("n_layers", self.n_layers)
         check_count("window_size", self.window_size, least=2)
 
@@ -79,7 +85,7 @@ class TCNDetector(ForecastDetector):
     name: ClassVar[str] = "tcn"
     channels: int = 20
     kernel_size: int = 5
-    dropout: float = 0.5
+    n_layers: int = 3
 
     def _check_settings(self) -> None:
         super()._check_settings()
@@ -109,7 +115,7 @@ class TCNDetector(ForecastDetector):
 
     def _errors_along(self, rows: np.ndarray, n_before: int) -> np.ndarray:
         with own_torch(), torch.inference_mode():
-            scaled = RawForm(self).scaled(torch.from_numpy(rows).to(self.device))
+            scaled = RawForm(self).scaled(torch.tensor(rows, device=self.device))
             forecast, _ = self.network_(scaled[None, :-1])
             errors: np.ndarray = (scaled[n_before:] - forecast[0, n_before - 1 :]).square().mean(dim=1).cpu().numpy()
         return errors
@@ -146,23 +152,23 @@ class ForecastTask(Task):
         losses: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
             "mse": mse_loss,
             "masked": masked_loss,
-            "minmax": partial(minmax_loss, bound=_BOUND),
+            "minmax": partial(minmax_loss, bound=math.inf if detector.bound is None else detector.bound),
         }
         self.reduce = losses[detector.loss]
         field = cast(Forecaster, detector.network_).receptive_field
         self.n_before = self.size - 1 if field is None else min(self.size - 1, field)
-        self.train, self.validation = _Rows(train, self.device), _Rows(validation, self.device)
+        self.rows, self.validation = _Rows(train, self.device), _Rows(validation, self.device)
 
     def batches(self, generator: torch.Generator) -> Iterator[Tensor]:
         """Yield shuffled first targets; where sub-sequences begin changes from epoch to epoch."""
         shift = int(torch.randint(self.size, (1,), generator=generator))
-        firsts = self.train.first_targets(self.size, shift)
+        firsts = self.rows.first_targets(self.size, shift)
         order = torch.randperm(len(firsts), generator=generator).to(self.device)
         yield from torch.split(firsts[order], self.batch_size)
 
     def loss(self, batch: Tensor, generator: torch.Generator) -> Tensor:
         """Reduce the errors of the targets."""
-        errors, labels, real = self._errors(self.train, batch)
+        errors, labels, real = self._errors(self.rows, batch)
         return self.reduce(errors[real], labels[real])
 
     def validate(self) -> tuple[float, np.ndarray, np.ndarray | None]:

@@ -197,7 +197,8 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise ValueError(f"{path} must be a checkpoint of a training: {str(error).splitlines()[0]}") from error
+        reason = (str(error).splitlines() or ["it ends too soon"])[0]
+        raise ValueError(f"{path} must be a checkpoint of a training: {reason}") from error
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise ValueError(f"{path} must be a checkpoint of a training in format {_FORMAT}.")
     return content

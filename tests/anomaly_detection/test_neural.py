@@ -1,0 +1,212 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from anomaly_detection.autoencoder import AutoencoderDetector
+from anomaly_detection.neural import NeuralDetector, float32_parts
+from anomaly_detection.registry import make_detector
+from anomaly_detection.scaling import Scaling
+from anomaly_detection.stored import WEIGHTS, save_detector
+from anomaly_detection.training_loop import History, LoopSettings, Task, load_checkpoint, train
+
+QUICK: dict[str, dict[str, Any]] = {
+    "autoencoder": {"hidden_dims": (8,), "latent_dim": 2, "window_size": 3},
+    "vae": {"hidden_dims": (8,), "latent_dim": 2, "window_size": 3},
+    "tcn": {"channels": 4, "kernel_size": 2, "window_size": 8, "batch_size": 4},
+    "lstm": {"hidden_dim": 4, "window_size": 6, "batch_size": 4},
+}
+RNG = np.random.default_rng(0)
+ROWS = RNG.normal(size=(200, 2)) @ np.array([[1.0, 0.5], [0.0, 0.3]])
+
+
+def make(name: str, **settings: Any) -> NeuralDetector:
+    detector = make_detector(name, **{"max_epochs": 4, **QUICK[name], **settings})
+    assert isinstance(detector, NeuralDetector)
+    return detector
+
+
+class Line(Task):
+    """Learn the one weight 3; what validation says is given."""
+
+    def __init__(self, losses: list[float], labels: list[int] | None = None, scores: list[list[float]] | None = None):
+        self.network = torch.nn.Linear(1, 1, bias=False)
+        torch.nn.init.zeros_(next(self.network.parameters()))
+        self.losses, self.labels, self.scores = iter(losses), labels, iter(scores or [[0.0]] * len(losses))
+        self.weights: list[float] = []
+
+    def weight(self) -> float:
+        [parameter] = self.network.parameters()
+        return float(parameter.detach())
+
+    def batches(self, generator: torch.Generator) -> Any:
+        yield from torch.rand(4, 5, 1, generator=generator)
+
+    def loss(self, batch: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        return torch.nn.functional.mse_loss(self.network(batch), 3 * batch)
+
+    def validate(self) -> tuple[float, np.ndarray, np.ndarray | None]:
+        self.weights.append(self.weight())
+        labels = None if self.labels is None else np.array(self.labels, dtype=bool)
+        return next(self.losses), np.array(next(self.scores)), labels
+
+
+def loop(**settings: Any) -> LoopSettings:
+    defaults: dict[str, Any] = {
+        "learning_rate": 0.1,
+        "weight_decay": 0.0,
+        "max_epochs": 10,
+        "patience": 2,
+        "monitor": "auto",
+        "random_state": 0,
+    }
+    return LoopSettings(**{**defaults, **settings})
+
+
+class TestLoop:
+    def test_learns(self) -> None:
+        task = Line([1.0 / n for n in range(1, 101)])
+        history = train(task, loop(max_epochs=100))
+        assert task.weights[-1] == pytest.approx(3, abs=0.05)
+        assert history.train_loss[-1] < history.train_loss[0] / 100
+
+    def test_stops_when_patience_runs_out_and_keeps_the_best(self) -> None:
+        task = Line([5.0, 4.0, 6.0, 4.0, 1.0])  # a tie with the best is no improvement
+        history = train(task, loop())
+        assert history.loss == [5, 4, 6, 4] and history.best_epoch == 1
+        assert task.weight() == task.weights[1]
+        assert not task.network.training
+
+    def test_monitors_the_auc_where_both_classes_are_labelled(self) -> None:
+        scores = [[0.0, 1.0, 0.0], [0.0, 2.0, 3.0], [0.0, 1.0, 2.0], [0.0, 1.0, 2.0]]
+        history = train(Line([9, 1, 2, 3], [0, 0, 1], scores), loop(patience=2))
+        assert history.auc == [0.25, 1.0, 1.0, 1.0] and history.best_epoch == 1
+        assert train(Line([9, 1, 2, 3, 4], [0, 0, 1], [*scores, scores[0]]), loop(monitor="loss")).best_epoch == 1
+
+    def test_auc_without_both_classes(self) -> None:
+        assert train(Line([2, 1], [0]), loop(max_epochs=2)).monitored == [2, 1]
+        with pytest.raises(ValueError, match='monitor must be "loss" or "auto"'):
+            train(Line([1], [0]), loop(monitor="auc"))
+
+    def test_a_loss_without_end_is_an_error(self) -> None:
+        with pytest.raises(ValueError, match=r"learning_rate must be small enough .* in epoch 2"):
+            train(Line([1.0, float("nan")]), loop())
+
+    def test_learning_rate_halves_on_a_plateau(self, tmp_path: Path) -> None:
+        train(Line([1.0] * 9), loop(max_epochs=9, patience=20), checkpoint=tmp_path / "c.pth")
+        state = load_checkpoint(tmp_path / "c.pth")
+        assert state["optimizer"]["param_groups"][0]["lr"] == pytest.approx(0.05)
+
+    def test_history_of_equals(self) -> None:
+        assert History(monitored=[2, 1, 1]).best_epoch == 1
+
+
+@pytest.mark.parametrize("name", list(QUICK))
+class TestTraining:
+    def test_continued_equals_uninterrupted(self, name: str, tmp_path: Path) -> None:
+        whole = make(name).fit(ROWS)
+        part = make(name, max_epochs=2)
+        part.checkpoint_path = tmp_path / "checkpoint.pth"
+        part.fit(ROWS)
+        rest = make(name)
+        rest.checkpoint_path = part.checkpoint_path
+        rest.fit(ROWS)
+        assert len(part.history_.loss) == 2 and len(rest.history_.loss) == 4
+        assert (rest.history_.train_loss, rest.history_.loss) == (whole.history_.train_loss, whole.history_.loss)
+        np.testing.assert_array_equal(rest.decision_function(ROWS), whole.decision_function(ROWS))
+        assert [file.name for file in tmp_path.iterdir()] == ["checkpoint.pth"]
+
+    def test_leaves_torch_as_it_was(self, name: str) -> None:
+        threads, state = torch.get_num_threads(), torch.get_rng_state()
+        torch.set_num_threads(2)
+        try:
+            make(name).fit(ROWS).decision_function(ROWS)
+            assert torch.get_num_threads() == 2 and torch.equal(torch.get_rng_state(), state)
+        finally:
+            torch.set_num_threads(threads)
+
+    def test_does_not_depend_on_torchs_global_seed(self, name: str) -> None:
+        with torch.random.fork_rng():
+            torch.manual_seed(1)
+            first = make(name).fit(ROWS).decision_function(ROWS)
+            torch.manual_seed(2)
+            np.testing.assert_array_equal(make(name).fit(ROWS).decision_function(ROWS), first)
+
+    def test_depends_on_its_own_seed(self, name: str) -> None:
+        first, second = (make(name, random_state=seed).fit(ROWS).decision_function(ROWS) for seed in (0, 1))
+        assert not np.allclose(first, second)
+
+    def test_weights_are_stored_beside_the_model(self, name: str, tmp_path: Path) -> None:
+        detector = make(name, max_epochs=1).fit(ROWS)
+        save_detector(detector, tmp_path)
+        weights = torch.load(tmp_path / WEIGHTS, weights_only=True)
+        other = make(name, max_epochs=1, random_state=7).fit(ROWS)
+        other.network_.load_state_dict(weights)
+        np.testing.assert_array_equal(other.decision_function(ROWS), detector.decision_function(ROWS))
+
+    def test_export_leaves_the_detector_as_it_was(self, name: str) -> None:
+        detector = make(name, max_epochs=1).fit(ROWS)
+        before = detector.decision_function(ROWS)
+        first = detector.to_onnx()
+        np.testing.assert_array_equal(detector.decision_function(ROWS), before)
+        assert detector.to_onnx() == first
+
+
+def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
+    detector = make("autoencoder")
+    detector.checkpoint_path = tmp_path / "c.pth"
+    detector.fit(ROWS)
+    other = make("autoencoder", learning_rate=0.5)
+    other.checkpoint_path = detector.checkpoint_path
+    with pytest.raises(ValueError, match=r"learning_rate.*Delete it to start anew"):
+        other.fit(ROWS)
+    other = make("autoencoder", hidden_dims=(9,))
+    other.checkpoint_path = detector.checkpoint_path
+    with pytest.raises(ValueError, match="same network"):
+        other.fit(ROWS)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", None])
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "c.pth"
+    if content is None:
+        torch.save({"format": 0}, path)
+    else:
+        path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"c\.pth must be a checkpoint"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"dropout": 1.0}, r"dropout must lie in \[0, 1\)"),
+        ({"learning_rate": 0.0}, "learning_rate must be positive"),
+        ({"weight_decay": -1.0}, "weight_decay must be at least 0"),
+        ({"batch_size": 0}, "batch_size must be an integer of at least 1"),
+        ({"max_epochs": 1.5}, "max_epochs must be an integer"),
+        ({"patience": True}, "patience must be an integer"),
+        ({"monitor": "f1"}, "monitor must be one of auto, loss, auc"),
+        ({"device": "abacus"}, "device must be"),
+    ],
+)
+def test_wrong_settings(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make("autoencoder", **settings).fit(ROWS)
+
+
+def test_centers_are_exact_in_float32_parts() -> None:
+    scaling = Scaling(np.array([101_325.123456]), np.array([30.0]))
+    parts = float32_parts(scaling)
+    exact = parts["center"].astype(np.float64) + parts["rest"]
+    assert exact[0] == pytest.approx(101_325.123456, abs=1e-9)
+
+
+def test_scores_of_a_huge_offset_do_not_move_with_it() -> None:
+    rows = np.round(ROWS * 1024) / 1024
+    scores = [
+        AutoencoderDetector(max_epochs=2).fit(rows + offset).decision_function(rows + offset) for offset in (0, 8192)
+    ]
+    np.testing.assert_allclose(scores[1], scores[0], rtol=1e-3, atol=1e-4)

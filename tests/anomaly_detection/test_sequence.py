@@ -1,0 +1,161 @@
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from anomaly_detection.base import Stretch
+from anomaly_detection.networks import LSTM, TCN
+from anomaly_detection.registry import make_detector
+from anomaly_detection.sequence import ForecastDetector, ForecastTask, TCNDetector
+
+QUICK: dict[str, dict[str, Any]] = {
+    "tcn": {"channels": 8, "kernel_size": 2, "n_layers": 2, "window_size": 8, "batch_size": 4},
+    "lstm": {"hidden_dim": 8, "window_size": 6, "batch_size": 4},
+}
+STEPS = np.arange(400)
+WAVE = np.stack([np.sin(STEPS / 3), np.cos(STEPS / 3) * 5 + 100], axis=1)
+
+
+def make(name: str, **settings: Any) -> ForecastDetector:
+    detector = make_detector(name, **{**QUICK[name], **settings})
+    assert isinstance(detector, ForecastDetector)
+    return detector
+
+
+def network(name: str) -> TCN | LSTM:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        if name == "tcn":
+            return TCN(2, channels=5, n_layers=3, kernel_size=2, dropout=0.0).eval()
+        return LSTM(2, hidden_dim=5, n_layers=2, dropout=0.0).eval()
+
+
+@pytest.mark.parametrize("name", list(QUICK))
+class TestForecast:
+    def test_networks_are_causal(self, name: str) -> None:
+        rows = torch.randn(2, 30, 2, generator=torch.Generator().manual_seed(0))
+        changed = rows.clone()
+        changed[:, 20:] += 1
+        with torch.no_grad():
+            before, after = (network(name)(values)[0] for values in (rows, changed))
+        torch.testing.assert_close(before[:, :20], after[:, :20])
+        assert not torch.allclose(before[:, 20], after[:, 20])
+
+    def test_of_a_learned_wave(self, name: str) -> None:
+        detector = make(name, loss="mse", max_epochs=40, patience=40, learning_rate=1e-2, dropout=0.0).fit(WAVE)
+        error = detector.forecast(WAVE)[50:-1] - WAVE[51:]
+        assert (np.abs(error).mean(axis=0) < WAVE.std(axis=0) * 0.2).all()
+
+    def test_residual_is_the_newest_row_less_its_forecast(self, name: str) -> None:
+        detector = make(name, max_epochs=2).fit(WAVE)
+        outputs, next_rows = detector.outputs(WAVE), detector.forecast(WAVE)
+        expected = (WAVE - outputs.prediction[:, -2]) / detector.scaling_.scale
+        np.testing.assert_allclose(outputs.residual, expected, atol=1e-4)
+        np.testing.assert_allclose(outputs.score, np.square(expected).mean(axis=1), rtol=1e-3)
+        np.testing.assert_array_equal(outputs.prediction[:, -1], next_rows)
+
+    def test_losses_are_one_without_anomalies(self, name: str) -> None:
+        labels = np.zeros(400, dtype=int)
+        fits = [
+            make(name, max_epochs=2, loss=loss).fit(WAVE, y)
+            for loss in ("mse", "masked", "minmax")
+            for y in (None, labels)
+        ]
+        for detector in fits[1:]:
+            np.testing.assert_allclose(detector.decision_function(WAVE), fits[0].decision_function(WAVE), rtol=1e-5)
+
+    def test_minmax_learns_from_labels(self, name: str) -> None:
+        """Anomalies that look like normal rows one by one, and follow one announcement each."""
+        rng = np.random.default_rng(0)
+        rows, labels = rng.normal(size=(3000, 1)), np.zeros(3000, dtype=int)
+        for start in range(20, 3000, 40):
+            rows[start] = 6  # normal by its label, but the next four rows are anomalous
+            labels[start + 1 : start + 5] = 1
+        cut = 2000
+        settings: dict[str, Any] = {"max_epochs": 15, "patience": 15, "learning_rate": 1e-2, "dropout": 0.0}
+        detector = make(name, loss="minmax", **settings)
+        detector.fit(rows[:cut], labels[:cut], validation=(rows[cut:], labels[cut:]))
+        scores = detector.decision_function(rows[cut:])
+        anomalous = labels[cut:] == 1
+        assert (scores[anomalous][:, None] > scores[~anomalous]).mean() > 0.9
+
+    @pytest.mark.parametrize(
+        ("settings", "message"),
+        [
+            ({"loss": "hinge"}, "loss must be one of mse, minmax, masked"),
+            ({"bound": 0.0}, "bound must be positive, or None"),
+            ({"n_layers": 0}, "n_layers must be an integer of at least 1"),
+            ({"window_size": 1}, "window_size must be an integer of at least 2"),
+        ],
+    )
+    def test_wrong_settings(self, name: str, settings: dict[str, Any], message: str) -> None:
+        with pytest.raises(ValueError, match=message):
+            make(name, **settings).fit(WAVE)
+
+
+class TestTCN:
+    @pytest.mark.parametrize(("kernel_size", "n_layers"), [(2, 1), (2, 3), (3, 2), (5, 3)])
+    def test_receptive_field(self, kernel_size: int, n_layers: int) -> None:
+        tcn = TCN(1, channels=4, n_layers=n_layers, kernel_size=kernel_size, dropout=0.0).double().eval()
+        rows = torch.zeros(1, 100, 1, dtype=torch.float64, requires_grad=True)
+        with torch.no_grad():
+            for parameter in tcn.parameters():
+                parameter.fill_(0.1)
+        tcn(rows)[0][0, -1].sum().backward()
+        assert rows.grad is not None
+        assert int((rows.grad[0, :, 0] != 0).sum()) == tcn.receptive_field
+
+    @pytest.mark.parametrize("window_size", [3, 6, 7, 8, 20])
+    def test_scores_along_the_series_equal_those_of_windows(self, window_size: int) -> None:
+        detector = make("tcn", window_size=window_size, max_epochs=1).fit(WAVE)  # it sees 7 rows
+        scores = detector.decision_function(WAVE)
+        np.testing.assert_allclose(scores, detector.outputs(WAVE).score, rtol=1e-4, atol=1e-6)
+
+    def test_long_series_are_cut_into_blocks_unseen(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        detector = make("tcn", max_epochs=1).fit(WAVE)
+        expected = detector.decision_function(WAVE)
+        monkeypatch.setattr("anomaly_detection.sequence._BLOCK_ROWS", 37)
+        np.testing.assert_allclose(detector.decision_function(WAVE), expected, rtol=1e-5, atol=1e-6)
+
+    def test_wrong_settings(self) -> None:
+        with pytest.raises(ValueError, match="kernel_size must be an integer of at least 2"):
+            TCNDetector(kernel_size=1).fit(WAVE)
+        with pytest.raises(ValueError, match="channels must be an integer of at least 1"):
+            TCNDetector(channels=0).fit(WAVE)
+
+
+class TestSubSequences:
+    @pytest.fixture
+    def task(self) -> ForecastTask:
+        detector = make("tcn", window_size=4)
+        detector.network_ = TCN(1, channels=5, n_layers=1, kernel_size=2, dropout=0.0).eval()
+        stretches = [Stretch(np.arange(10, dtype=np.float32)[:, None]), Stretch(np.full((3, 1), 99, np.float32))]
+        return ForecastTask(detector, stretches, stretches)
+
+    @pytest.mark.parametrize("shift", [0, 1, 2, 3])
+    def test_every_row_but_the_first_is_a_target_once(self, task: ForecastTask, shift: int) -> None:
+        firsts = task.rows.first_targets(4, shift)
+        values, _, real = task.rows.take(firsts, 3, 4)
+        targets = values[:, 3:, 0][real]
+        assert sorted(targets.tolist()) == [1, 2, 3, 4, 5, 6, 7, 8, 9, 99, 99]
+
+    def test_are_padded_with_the_first_row(self, task: ForecastTask) -> None:
+        values, _, _ = task.rows.take(task.rows.first_targets(4, 0), 3, 4)
+        assert values[0, :, 0].tolist() == [0, 0, 0, 1, 2, 3, 4]
+        assert values[3, :, 0].tolist() == [99] * 7
+
+    def test_begin_elsewhere_in_every_epoch(self, task: ForecastTask) -> None:
+        generator = torch.Generator().manual_seed(0)
+        starts = {min(int(batch[:, 0].min()) for batch in task.batches(generator)) for _ in range(30)}
+        assert starts == {-2, -1, 0, 1}
+
+    def test_errors_equal_those_of_windows(self, task: ForecastTask) -> None:
+        with torch.no_grad():
+            _, scores, labels = task.validate()
+            series = torch.arange(10, dtype=torch.float32)
+            padded = torch.cat([torch.zeros(3), series])
+            windows = padded.unfold(0, 4, 1)[1:, :, None]
+            expected = (windows[:, -1] - task.network(windows)[0][:, -2]).square().mean(dim=1)
+        assert labels is None
+        np.testing.assert_allclose(scores[:9], expected, rtol=1e-5)
