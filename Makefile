@@ -3,6 +3,7 @@
 #
 #   make demo                                            the whole job on synthetic totes
 #   make test ARGS="-m 'not slow'"                       arguments go to pytest
+#   make bench SKAB=/path/to/skab UR3=/path/to/ur3.csv   benchmarks on data of yours; without it those rows are skipped
 #   make setup PYTHON=/path/to/python3.12                a Python of your choice
 #   make setup TORCH_INDEX=https://download.pytorch.org/whl/cpu    PyTorch without its GPU libraries
 
