@@ -6,5 +6,5 @@ from armscope.testing import environment
 
 os.environ.update(environment(os.environ))
 
-# Importing it registers the integration, and a process has room for one: its tests use processes of their own.
-collect_ignore = ["armbench_segmentation/integration.py"]
+# Importing one registers it, and a process has room for one: their tests use processes of their own.
+collect_ignore = ["armbench_segmentation/integration.py", "anomaly_detection/integration.py"]

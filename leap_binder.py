@@ -9,10 +9,14 @@ os.environ.setdefault("TL_DISABLE_ANALYTICS", "1")
 
 from latent_space.settings import load_settings
 
-if load_settings().task == "segmentation":
-    from armbench_segmentation.integration import describe_instances, integration_test, preprocess
+task = load_settings().task
+if task == "segmentation":
+    from armbench_segmentation.integration import describe_instances as describe_instances
+    from armbench_segmentation.integration import integration_test, preprocess
+elif task == "anomaly":
+    from anomaly_detection.integration import integration_test, preprocess
 
-__all__ = ["describe_instances", "integration_test", "preprocess"]
+__all__ = ["integration_test", "preprocess"]
 
 if __name__ == "__main__":
     for responses in preprocess():

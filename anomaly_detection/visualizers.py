@@ -22,7 +22,7 @@ Array = NDArray[Any]
 Picture = NDArray[np.uint8]
 Color = tuple[int, int, int]
 
-LIMIT = 6.0
+LIMIT = 10.0
 MOST_LANES = 8
 MOST_BARS = 24
 WIDTH, HEIGHT = 320, 200

@@ -1,4 +1,4 @@
-"""What several packages' tests start from: a tiny data set of totes, and a network that finds something in them."""
+"""What several packages' tests start from: tiny data of both tasks, and a model for each that finds something in it."""
 
 import json
 import os
@@ -36,3 +36,19 @@ def tote_model(tmp_path_factory, totes):
     path = tmp_path_factory.mktemp("model") / "model.onnx"
     export_onnx(network, path, image_size=64, categories=names, exporter="legacy")
     return path
+
+
+@pytest.fixture(scope="session")
+def small_rig(tmp_path_factory):
+    """A prepared folder of two machines, anomalies in every part, and the folder of a detector of 4 rows."""
+    from anomaly_detection import make_detector, simulate_rig
+    from anomaly_detection.parts import read_parts
+    from anomaly_detection.preparation import prepare
+    from anomaly_detection.simulation import write_simulation
+    from anomaly_detection.training import train_detector
+
+    folder = tmp_path_factory.mktemp("rig")
+    frame = simulate_rig(1600, n_machines=2, anomaly_rate=0.2, types=("SPIKE", "DRIFT"), seed=4)
+    prepare(write_simulation(frame, folder / "rig.csv"), folder / "data")
+    train_detector(make_detector("pca", window_size=4), read_parts(folder / "data"), folder / "model")
+    return folder / "data", folder / "model"

@@ -18,7 +18,7 @@ PACKAGES = tuple(name for name in ("armscope", "latent_space", *TASKS) if (ROOT 
 OURS = (*PACKAGES, "leap_binder")
 HEAVY = ("torch", "faiss", "umap", "pandas", "ray", "mlflow", "cv2", "matplotlib")
 # What requirements.txt installs, by import name.
-ON_PLATFORM = {"code_loader", "cv2", "numpy", "onnxruntime", "PIL", "pycocotools", "yaml"}
+ON_PLATFORM = {"code_loader", "cv2", "numpy", "onnxruntime", "pandas", "PIL", "pycocotools", "yaml"}
 DATA_FILES = {"leap_binder.py", "settings.yaml", "requirements.txt"}
 
 

@@ -18,6 +18,10 @@ from armscope.push import stage
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parent.parent
+OF_TASK = {
+    "segmentation": ("armbench_segmentation", {"image", "boxes", "masks"}),
+    "anomaly": ("anomaly_detection", {"window", "labels", "anomaly_type"}),
+}
 CHECK_DATASET = """
 import json, sys
 from code_loader.leaploader import LeapLoader
@@ -43,6 +47,16 @@ def bundle_python() -> Path:
         subprocess.run(install, cwd=ROOT, check=True)
         complete.touch()
     return python
+
+
+@pytest.fixture(scope="module", params=["segmentation", "anomaly"])
+def task(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Variables that choose a task, its data and its model; the data and the model are tiny."""
+    if request.param == "segmentation":
+        data, model = request.getfixturevalue("totes"), request.getfixturevalue("tote_model")
+    else:
+        data, model = request.getfixturevalue("small_rig")
+    return {"ARMSCOPE_TASK": request.param, "ARMSCOPE_DATA": str(data), "ARMSCOPE_MODEL": str(model)}
 
 
 @pytest.fixture(scope="module")
@@ -73,15 +87,13 @@ def check_dataset(python: Path, staged: Path, cwd: Path, **variables: str) -> di
 def test_the_environment_holds_the_requirements_alone(bundle_python: Path) -> None:
     code = "from importlib.metadata import distributions as d; print(*(x.metadata['Name'].lower() for x in d()))"
     names = subprocess.run([bundle_python, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert {"code-loader", "numpy", "pycocotools"} <= set(names)
-    assert not {"armscope", "torch", "pandas", "scipy", "rich", "typer", "umap-learn"} & set(names)
+    assert {"code-loader", "numpy", "pandas", "pycocotools"} <= set(names)
+    assert not {"armscope", "torch", "pyarrow", "scikit-learn", "scipy", "rich", "typer", "umap-learn"} & set(names)
 
 
-def test_the_binder_runs_as_a_script(bundle_python: Path, staged: Path, totes: Path, tote_model: Path) -> None:
-    environment = clean_environment(ARMSCOPE_DATA=str(totes), ARMSCOPE_MODEL=str(tote_model))
-    done = subprocess.run(
-        [bundle_python, "leap_binder.py"], cwd=staged, env=environment, capture_output=True, text=True, check=False
-    )
+def test_the_binder_runs_as_a_script(bundle_python: Path, staged: Path, task: dict[str, str]) -> None:
+    command, environment = [bundle_python, "leap_binder.py"], clean_environment(**task)
+    done = subprocess.run(command, cwd=staged, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Successful!" in done.stdout
     assert "⚠" not in done.stdout, done.stdout
@@ -89,22 +101,25 @@ def test_the_binder_runs_as_a_script(bundle_python: Path, staged: Path, totes: P
 
 
 def test_check_dataset_is_valid_and_everything_of_ours_comes_from_the_bundle(
-    bundle_python: Path, staged: Path, totes: Path, tote_model: Path, tmp_path: Path
+    bundle_python: Path, staged: Path, task: dict[str, str], tmp_path: Path
 ) -> None:
-    answer = check_dataset(bundle_python, staged, tmp_path, ARMSCOPE_DATA=str(totes), ARMSCOPE_MODEL=str(tote_model))
+    answer = check_dataset(bundle_python, staged, tmp_path, **task)
     assert answer["valid"], (answer["failed"], answer["error"])
-    assert {"preprocess", "image", "boxes", "masks"} <= set(answer["payloads"])
+    package, encoders = OF_TASK[task["ARMSCOPE_TASK"]]
+    assert {"preprocess", *encoders} <= set(answer["payloads"])
     ours = {
         name: Path(file)
         for name, file in answer["files"].items()
         if name.partition(".")[0] in {"latent_space", "armbench_segmentation", "armscope", "anomaly_detection"}
     }
-    assert {"latent_space.settings", "armbench_segmentation.integration"} <= set(ours)
+    assert {"latent_space.settings", f"{package}.integration"} <= set(ours)
+    assert {name.partition(".")[0] for name in ours} == {"latent_space", package}
     assert {name: file for name, file in ours.items() if not file.resolve().is_relative_to(staged.resolve())} == {}
 
 
 def test_check_dataset_is_valid_as_on_the_platform_without_a_model_file(
-    bundle_python: Path, staged: Path, totes: Path, tmp_path: Path
+    bundle_python: Path, staged: Path, task: dict[str, str], tmp_path: Path
 ) -> None:
-    answer = check_dataset(bundle_python, staged, tmp_path, ARMSCOPE_DATA=str(totes), IS_TENSORLEAP_PLATFORM="true")
+    variables = task | {"ARMSCOPE_MODEL": str(tmp_path / "none"), "IS_TENSORLEAP_PLATFORM": "true"}
+    answer = check_dataset(bundle_python, staged, tmp_path, **variables)
     assert answer["valid"], (answer["failed"], answer["error"])

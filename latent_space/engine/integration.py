@@ -29,7 +29,7 @@ from latent_space.engine.wiring import Wiring, left_out, read_wiring, registered
 
 SampleId = str | int
 _TEST = "the integration test"
-_INSTALLED_TOGETHER = ("latent_space", "armscope", "armbench_segmentation")
+_INSTALLED_TOGETHER = ("latent_space", "armscope", "armbench_segmentation", "anomaly_detection")
 
 
 @dataclass
