@@ -2,8 +2,9 @@
 
 import json
 import math
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 _HOUSE = Path(__file__).resolve().parent.parent
 _REASONS_SHOWN = 5
+Task = Literal["segmentation", "anomaly"]
 
 
 def explore(
@@ -21,8 +23,13 @@ def explore(
     out: Annotated[
         Path | None, typer.Option(help="The run folder to write.", show_default="runs/<name of the folder>")
     ] = None,
+    task: Annotated[
+        Task | None, typer.Option(help="Which of our own tasks.", show_default="as settings.yaml or ARMSCOPE_TASK says")
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="Data folder, given to the integration as ARMSCOPE_DATA.")] = None,
-    model: Annotated[Path | None, typer.Option(help="ONNX file to use instead of the integration's own.")] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="ONNX file, or folder with one, to use instead of the integration's own.")
+    ] = None,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Worker processes.", show_default="processors, at most 4")
     ] = None,
@@ -41,6 +48,10 @@ def explore(
     from latent_space.engine.exploration import explore as run
 
     folder = folder.expanduser().resolve()
+    if task is not None:
+        if folder != _HOUSE:
+            raise ValueError(f"task must be left out for an integration that is not ours; got {task} for {folder}.")
+        os.environ["ARMSCOPE_TASK"] = task
     target = out if out is not None else Path("runs") / (folder.stem if folder.is_file() else folder.name)
     try:
         population = run(

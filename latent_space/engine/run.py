@@ -51,6 +51,7 @@ _SMALL_CHUNKS = 16
 _FIRST_CHUNKS = 4
 _MOST_PICTURES = 20_000
 _MADE_FROM = (
+    "task",
     "model_sha256",
     "integration_fingerprint",
     "engine_fingerprint",

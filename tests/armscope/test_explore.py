@@ -224,3 +224,44 @@ def test_our_own_integration_is_the_default(totes, tote_model, tmp_path):
     assert facts["task"] == "segmentation"
     assert facts["warnings"] == []
     assert facts["latent"]["shape"] == [1, 128, 2, 2]
+
+
+@pytest.mark.slow
+def test_the_other_task_of_ours_gives_the_same_run_folder_and_page(small_rig, tmp_path):
+    data, model = small_rig
+    options = ["--task", "anomaly", "--data", data, "--model", model, "--out", tmp_path / "run", "--jobs", 2]
+    done = armscope(*options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "set aside" not in done.stdout
+    samples = pd.read_parquet(tmp_path / "run" / "samples.parquet")
+    facts = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert facts["task"] == "anomaly"
+    assert facts["latent"]["name"] == "latent"
+    assert facts["warnings"] == []
+    assert list(facts["splits"]) == ["training", "validation", "test"]
+    assert samples["sample_id"].str.match(r"machine[12]:2026-01-01T00:\d\d:\d\d$").all()
+    assert {"meta_window_hour", "meta_channel_std_power", "meta_label_anomaly_type"} <= set(samples.columns)
+    assert samples[["loss", "metric_error_power", "metric_margin"]].notna().all(axis=None)
+    is_anomalous = samples["meta_label_anomaly_type"] != "normal"
+    assert (samples["metric_detected"].notna() == is_anomalous).all()
+    assert 0 < is_anomalous.mean() < 0.5
+    assert np.load(tmp_path / "run" / "latents.npy").shape == (len(samples), 2)
+    assert samples["thumbnail"].str.endswith(".png").all()
+    assert (tmp_path / "run" / "report.html").is_file()
+    assert {path.name for path in (tmp_path / "run" / "visualizers").iterdir()} == {
+        "error_per_channel",
+        "scores",
+        "sensors",
+        "sensors_and_reconstruction",
+    }
+    again = armscope(*options, "--resume", "--json", cwd=tmp_path)
+    assert json.loads(again.stdout)["finished"] == facts["finished"]
+
+
+def test_a_task_is_for_our_own_integration_only(reviews, tmp_path):
+    done = armscope(reviews, "--task", "anomaly", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        "armscope: task must be left out for an integration that is not ours; got anomaly for"
+    )
