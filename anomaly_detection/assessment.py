@@ -87,7 +87,8 @@ def _unlabelled(recording: Recording) -> tuple[Series, ...]:
 
 
 def _validation(recording: Recording) -> tuple[np.ndarray, np.ndarray]:
-    """Labels of the validation rows, all normal where nobody says, and the number of each row within its series."""
+    """Labels of the validation rows, all normal where they tell nothing, and their numbers within their series."""
     labels, lengths = labels_of(recording), lengths_of(recording)
     known = np.zeros(sum(lengths), dtype=bool) if labels is None else np.concatenate(labels)
+    known = np.zeros_like(known) if known.all() else known  # nothing can be learned from anomalies alone
     return known, np.concatenate([np.arange(n) for n in lengths])

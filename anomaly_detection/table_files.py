@@ -62,6 +62,7 @@ class TableFile:
 
     def frames(self, chunk_rows: int | None, columns: Sequence[str] | None = None) -> "Iterator[pd.DataFrame]":
         """Yield the table in pieces of at most `chunk_rows` rows (None: in one), of `columns` alone if given."""
+        _ = self.columns  # says by itself what is wrong with the format
         try:
             if self.is_parquet:
                 yield from _parquet_frames(self, chunk_rows, columns)

@@ -52,3 +52,12 @@ def test_bad_requests_are_refused(pca_model: Path, prepared_rig: Path, tmp_path:
         assess(pca_model, tmp_path, part="training")
     with pytest.raises(FileNotFoundError, match=r"No detector\.json in"):
         assess(tmp_path, prepared_rig)
+
+
+def test_data_with_anomalies_alone_is_judged_all_the_same(pca_model: Path, rig_csv: Path, tmp_path: Path) -> None:
+    frame = pd.read_csv(rig_csv).assign(label=1, anomaly_type="SPIKE")
+    frame.to_csv(tmp_path / "all.csv", index=False)
+    rows, trivial = assess(pca_model, tmp_path / "all.csv")
+    assert rows["pca"]["n_anomalous_rows"] == rows["pca"]["n_rows"]
+    assert np.isnan(rows["pca"]["roc_auc"])
+    assert "position, learned" not in trivial
