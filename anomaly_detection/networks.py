@@ -62,7 +62,7 @@ class VariationalAutoencoder(Autoencoder):
         """Return a sampled reconstruction, and the Kullback-Leibler divergence of the latent from N(0, 1), (n,)."""
         hidden = self.encoder(windows.flatten(1))
         mean, log_variance = self.to_latent(hidden), self.to_log_variance(hidden).clamp(-20, 20)
-        noise = torch.randn(mean.shape, generator=generator, device=mean.device)
+        noise = torch.randn(mean.shape, generator=generator).to(mean.device)
         divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1)
         return self.decode(mean + noise * (0.5 * log_variance).exp(), windows.shape), divergence
 

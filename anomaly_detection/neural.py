@@ -18,6 +18,8 @@ from anomaly_detection.base import Detector, Outputs, Stretch
 from anomaly_detection.scaling import SCALINGS, Scaling, fit_scaling
 from anomaly_detection.training_loop import MONITORS, History, LoopSettings, Task, own_torch, train
 
+_BLOCK_ROWS = 1 << 16  # rows of the windows that go through a network at once: hidden layers are wider than rows
+
 
 @dataclass(kw_only=True, eq=False)
 class NeuralDetector(Detector):
@@ -92,8 +94,8 @@ class NeuralDetector(Detector):
 
         check_device(self.device)
 
-    def _fit(self, train_: list[Stretch], validation: list[Stretch]) -> None:
-        normal = [s.values if s.labels is None else s.values[~s.labels] for s in train_]
+    def _fit(self, training: list[Stretch], validation: list[Stretch]) -> None:
+        normal = [s.values if s.labels is None else s.values[~s.labels] for s in training]
         self.scaling_ = fit_scaling(self.scaling, np.concatenate(normal))
         loop = LoopSettings(
             learning_rate=self.learning_rate,
@@ -105,7 +107,7 @@ class NeuralDetector(Detector):
         )
         with own_torch(self.random_state):
             self.network_ = self._make_network(len(self.channels_)).to(self.device)
-            task = self._make_task(self._scaled(train_), self._scaled(validation or train_))
+            task = self._make_task(self._scaled(training), self._scaled(validation or training))
             self.history_ = train(task, loop, checkpoint=self.checkpoint_path, description=f"training {self.name}")
 
     def _scaled(self, stretches: list[Stretch]) -> list[Stretch]:
@@ -114,10 +116,13 @@ class NeuralDetector(Detector):
     def _run(self, windows: np.ndarray) -> Outputs:
         with own_torch(), torch.inference_mode():
             form = RawForm(self).eval()
-            score, prediction, latent, residual = form(
-                torch.tensor(windows, device=self.device)
-            )  # a copy: a view may be read-only
-        return Outputs(*(part.cpu().numpy() for part in (score, residual, latent, prediction)))
+            blocks = [
+                form(torch.tensor(windows[start : start + size], device=self.device))
+                for size in [max(1, _BLOCK_ROWS // self.window_size)]
+                for start in range(0, len(windows), size)
+            ]
+        score, prediction, latent, residual = (torch.cat(parts).cpu().numpy() for parts in zip(*blocks, strict=True))
+        return Outputs(score=score, residual=residual, latent=latent, prediction=prediction)
 
     def to_onnx(self) -> bytes:
         """Write the fitted detector as an ONNX model; see `Detector.to_onnx`."""

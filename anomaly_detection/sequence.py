@@ -50,6 +50,7 @@ class ForecastDetector(NeuralDetector):
     kind: ClassVar[Kind] = "forecast"
     window_size: int = 64
     batch_size: int = 32
+    patience: int = 20
     loss: Literal["mse", "minmax", "masked"] = "minmax"
     bound: float | None = 10.0
     n_layers: int = 2

@@ -72,6 +72,10 @@ class History:
         """Position of the best epoch; the first of equals."""
         return int(np.argmin(self.monitored))
 
+    def lists(self) -> list[list[float]]:
+        """Return the four, in order."""
+        return [self.train_loss, self.loss, self.auc, self.monitored]
+
 
 def train(task: Task, settings: LoopSettings, *, checkpoint: Path | None = None, description: str = "") -> History:
     """Train `task.network` in place; its weights are those of the best epoch afterwards, in evaluation mode.
@@ -137,7 +141,7 @@ class _Run:
         monitored = loss if math.isnan(auc) else -auc
         if not self.history.monitored or monitored < min(self.history.monitored):
             self.best = copy.deepcopy(self.task.network.state_dict())
-        for values, value in zip(asdict_lists(self.history), (train_loss, loss, auc, monitored), strict=True):
+        for values, value in zip(self.history.lists(), (train_loss, loss, auc, monitored), strict=True):
             values.append(value)
         self.scheduler.step(loss)
 
@@ -156,7 +160,7 @@ class _Run:
             "scheduler": self.scheduler.state_dict(),
             "history": asdict(self.history),
             "generator": self.generator.get_state(),
-            "dropout": torch.get_rng_state(),
+            "dropout": _dropout_state(self.task.network),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -173,7 +177,7 @@ class _Run:
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])
         self.generator.set_state(state["generator"])
-        torch.set_rng_state(state["dropout"])
+        _restore_dropout(self.task.network, state["dropout"])
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -208,9 +212,10 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 def own_torch(random_state: int | None = None) -> Iterator[None]:
     """One thread, and random numbers of our own: the caller's torch is as before afterwards."""
     threads = torch.get_num_threads()
+    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
     torch.set_num_threads(1)
     try:
-        with torch.random.fork_rng(enabled=random_state is not None):
+        with torch.random.fork_rng(devices, enabled=random_state is not None):
             if random_state is not None:
                 torch.manual_seed(random_state)
             yield
@@ -218,9 +223,20 @@ def own_torch(random_state: int | None = None) -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def asdict_lists(history: History) -> list[list[float]]:
-    """Return the four lists of a history, in order."""
-    return [history.train_loss, history.loss, history.auc, history.monitored]
+def _is_on_gpu(network: nn.Module) -> bool:
+    return any(parameter.is_cuda for parameter in network.parameters())
+
+
+def _dropout_state(network: nn.Module) -> Tensor:
+    """State of the random numbers that dropout draws: those of the network's device."""
+    return torch.cuda.get_rng_state() if _is_on_gpu(network) else torch.get_rng_state()
+
+
+def _restore_dropout(network: nn.Module, state: Tensor) -> None:
+    if _is_on_gpu(network):
+        torch.cuda.set_rng_state(state)
+    else:
+        torch.set_rng_state(state)
 
 
 def _fixed(settings: LoopSettings) -> dict[str, Any]:

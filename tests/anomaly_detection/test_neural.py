@@ -197,6 +197,17 @@ def test_wrong_settings(settings: dict[str, Any], message: str) -> None:
         make("autoencoder", **settings).fit(ROWS)
 
 
+def test_many_windows_go_through_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = ROWS.astype(np.float32)
+    rows.flags.writeable = False
+    detector = make("autoencoder", window_size=1, max_epochs=1).fit(rows)
+    expected = detector.outputs(rows)
+    monkeypatch.setattr("anomaly_detection.neural._BLOCK_ROWS", 7)
+    found = detector.outputs(rows)
+    for name in ("score", "residual", "latent", "prediction"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-5, atol=1e-6)
+
+
 def test_centers_are_exact_in_float32_parts() -> None:
     scaling = Scaling(np.array([101_325.123456]), np.array([30.0]))
     parts = float32_parts(scaling)
