@@ -79,6 +79,20 @@ def explore(
         print_run(population, target.absolute(), report)
 
 
+def explore_ours(task: Task, *, out: Path, **options: Any) -> "Population":
+    """Run one of our own tasks, whatever the settings say; for `options` see `latent_space.explore`."""
+    from latent_space.engine.exploration import explore as run
+
+    before = os.environ.get("ARMSCOPE_TASK")
+    os.environ["ARMSCOPE_TASK"] = task
+    try:
+        return run(_HOUSE, out=out, **options)
+    finally:
+        os.environ.pop("ARMSCOPE_TASK")
+        if before is not None:
+            os.environ["ARMSCOPE_TASK"] = before
+
+
 def _configured_data() -> Path | None:
     """Our own data folder, so that a change of its files counts when a run is resumed."""
     from latent_space.settings import load_settings
