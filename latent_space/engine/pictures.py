@@ -110,11 +110,16 @@ def _encode_drawing(image: Image) -> bytes:
     """Write a PNG, with a palette where 256 colours do: those that agree in the high bits of each channel are one."""
     from PIL import Image as Pictures
 
-    codes = (image >> _PALETTE_BITS).astype(np.int64) @ (16 ** np.arange(3))
-    found, first, indices = np.unique(codes.ravel(), return_index=True, return_inverse=True)
+    red, green, blue = np.moveaxis(image >> _PALETTE_BITS, 2, 0).astype(np.uint16)
+    codes = red << 8 | green << 4 | blue
+    first = np.full(16**3, -1)
+    first[codes.ravel()[::-1]] = np.arange(codes.size)[::-1]  # the first pixel of each code is written last
+    found = np.flatnonzero(first >= 0)
     if len(found) <= 256:
-        drawing = Pictures.fromarray(indices.astype(np.uint8).reshape(codes.shape))
-        drawing.putpalette(image.reshape(-1, 3)[first].tobytes())
+        numbers = np.zeros(16**3, np.uint8)
+        numbers[found] = np.arange(len(found))
+        drawing = Pictures.fromarray(numbers[codes])
+        drawing.putpalette(image.reshape(-1, 3)[first[found]].tobytes())
     else:
         drawing = Pictures.fromarray(image)
     buffer = io.BytesIO()

@@ -23,7 +23,7 @@ from latent_space.engine.encoding import Encoded, encode
 from latent_space.engine.failures import HandlerError, IntegrationError, calling
 from latent_space.engine.integration import SampleId
 from latent_space.engine.objects import described_rows, element_rows, object_vectors
-from latent_space.engine.pictures import Image, encode_picture, file_name, picture, picture_of_input
+from latent_space.engine.pictures import encode_picture, file_name, picture, picture_of_input
 from latent_space.engine.session import MODEL, Session
 from latent_space.engine.spaces import to_vector
 from latent_space.engine.wiring import Call
@@ -215,7 +215,7 @@ class ChunkRun:
     def _draw(self, work: _Work, row: int) -> None:
         """Run the visualizers; the first that gives a picture gives the thumbnail, else an input does."""
         name = file_name(self.session.label(self.split, work.sample.sample_id))
-        best: Image | None = None
+        best: tuple[bytes, str] | None = None
         for call in self.wiring.of("visualizer") if self.session.plan.visualizers else ():
             if is_skipped(call, self.split):
                 continue
@@ -224,15 +224,18 @@ class ChunkRun:
                 image = picture(payload)
                 if image is None:
                     continue
-                best = image if best is None else best
+                if best is not None and not self.task.pictures:
+                    continue
                 content, suffix = encode_picture(image)
+                best = (content, suffix) if best is None else best
             if self.task.pictures:
                 work.files[f"visualizers/{quote(call.name, safe=' ')}/{name}{suffix}"] = content
         with calling("the thumbnail"):
-            for array in work.sample.inputs.values():
-                best = picture_of_input(array) if best is None else best
+            drawn = (picture_of_input(array) for array in work.sample.inputs.values() if best is None)
+            seen = next((image for image in drawn if image is not None), None)
+            best = encode_picture(seen) if seen is not None else best
             if best is not None:
-                content, suffix = encode_picture(best)
+                content, suffix = best
                 work.thumbnail = f"thumbnails/{name}{suffix}"
                 work.files[work.thumbnail] = content
 
