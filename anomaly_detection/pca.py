@@ -35,7 +35,7 @@ from anomaly_detection.scaling import SCALINGS, Scaling, fit_scaling
 from anomaly_detection.windows import full_windows, pad_left
 
 STATISTICS = ("q", "t2", "combined")
-_BLOCK_ROWS = 4096
+_BLOCK_ROWS, _ROWS_AT_ONCE = 8192, 64
 
 
 @dataclass(kw_only=True, eq=False)
@@ -139,15 +139,20 @@ class PCADetector(Detector):
         center = self.scaling_.center.astype(dtype)
         rest = (self.scaling_.center - center).astype(dtype)  # what float32 leaves out: much, where values are large
         folded = (self.weights_ / self._divisors()[:, None] / np.sqrt(len(self.weights_))).astype(dtype)
-        scores = np.empty(len(values), dtype=dtype)
-        padded = pad_left(values, self.window_size - 1)
+        scores, ones = np.empty(len(values), dtype=dtype), np.ones(len(folded), dtype=dtype)
+        padded = np.ascontiguousarray(pad_left(values, self.window_size - 1))
+        # Written again and again: new memory for every block would cost more than the sums.
+        rows_space = np.empty((_BLOCK_ROWS + self.window_size - 1, values.shape[1]), dtype=dtype)
+        residual_space = np.empty((_BLOCK_ROWS, len(folded)), dtype=dtype)
         for start in range(0, len(values), _BLOCK_ROWS):
             stop = min(start + _BLOCK_ROWS, len(values))
-            rows = padded[start : stop + self.window_size - 1] - center
-            rows -= rest
+            block = padded[start : stop + self.window_size - 1]
+            rows = _minus(block, center, out=rows_space[: len(block)])
+            rows = _minus(rows, rest, out=rows)
             means = _moving_mean(rows, self.window_size)
-            residual = (np.hstack([means, self._deviations(rows, means)]) if self.spread else means) @ folded
-            np.einsum("ij,ij->i", residual, residual, out=scores[start:stop])
+            watched = np.hstack([means, self._deviations(rows, means)]) if self.spread else means
+            residual = np.matmul(watched, folded, out=residual_space[: stop - start])
+            np.matmul(np.square(residual, out=residual), ones, out=scores[start:stop])
         return scores
 
     def _divisors(self) -> np.ndarray:
@@ -187,6 +192,15 @@ class PCADetector(Detector):
         from anomaly_detection.pca_graph import pca_graph
 
         return pca_graph(self)
+
+
+def _minus(rows: np.ndarray, center: np.ndarray, *, out: np.ndarray) -> np.ndarray:
+    """Subtract `center` from contiguous rows, many at a time: numpy is slow on short rows."""
+    n = len(rows) // _ROWS_AT_ONCE * _ROWS_AT_ONCE
+    width = _ROWS_AT_ONCE * len(center)
+    np.subtract(rows[:n].reshape(-1, width), np.tile(center, _ROWS_AT_ONCE), out=out[:n].reshape(-1, width))
+    np.subtract(rows[n:], center, out=out[n:])
+    return out
 
 
 def _moving_mean(rows: np.ndarray, window_size: int) -> np.ndarray:
