@@ -1,0 +1,117 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from anomaly_detection import benchmark, protocols
+from anomaly_detection.benchmark import run_benchmark
+from anomaly_detection.evaluation import evaluate_scores
+from anomaly_detection.parts import labels_of, read_parts, rows_of
+from anomaly_detection.protocols import Setting
+from anomaly_detection.registry import make_detector
+from tests.anomaly_detection.test_protocols import write_skab_file
+
+
+@pytest.fixture
+def skab(tmp_path: Path) -> Path:
+    for number in range(2):
+        write_skab_file(tmp_path / f"skab/valve1/{number}.csv", seed=number)
+    return tmp_path / "skab"
+
+
+def test_one_trial_is_fit_and_evaluate(prepared_rig: Path) -> None:
+    result = run_benchmark("csv", prepared_rig, detectors=["pca"])
+    parts = read_parts(prepared_rig)
+    assert parts.validation is not None
+    assert parts.test is not None
+    detector = make_detector("pca").fit(
+        rows_of(parts.training),
+        labels_of(parts.training),
+        validation=(rows_of(parts.validation), labels_of(parts.validation)),
+    )
+    scores = detector.decision_function(rows_of(parts.test))
+    assert detector.threshold_ is not None
+    labels = np.concatenate(labels_of(parts.test) or [])
+    oracle = evaluate_scores(labels, scores, threshold=detector.threshold_.value_)
+    (found,) = result.detectors["pca"]
+    assert {key: found[key] for key in ("tp", "fp", "fn", "tn", "roc_auc", "threshold")} == {
+        key: oracle[key] for key in ("tp", "fp", "fn", "tn", "roc_auc", "threshold")
+    }
+    assert found["roc_auc_mean"] == found["roc_auc"]
+    assert set(found["per_type"]) == {"SPIKE", "MULTI_SENSOR"}
+    assert result.n_rows == len(labels)
+
+
+def test_trials_are_pooled_at_their_own_thresholds(skab: Path) -> None:
+    result = run_benchmark("skab", skab, detectors=["pca"])
+    (found,) = result.detectors["pca"]
+    assert (result.n_trials, result.n_rows, found["n_anomalous_rows"], found["threshold"]) == (2, 200, 80, 1.0)
+    assert found["event_recall"] == 1.0
+    assert found["missed_alarm_rate"] < 0.1
+    assert set(found["roc_auc_per_trial"]) == {"valve1/0", "valve1/1"}
+    assert found["roc_auc_mean"] == pytest.approx(np.mean(list(found["roc_auc_per_trial"].values())))
+    assert result.settings["pca"]["threshold"] == 3.0
+    # The window reaches back into the rows that taught: the first judged rows are no padding, and no alarm.
+    assert found["false_alarm_rate"] < 0.2
+
+
+def test_the_trivial_rows_know_where_in_its_file_a_row_is(skab: Path) -> None:
+    result = run_benchmark("skab", skab, detectors=["pca"])
+    assert set(result.trivial) == {"random", "always 1", "position"}
+    assert result.trivial["always 1"]["missed_alarm_rate"] == 0.0
+    assert result.trivial["position"]["false_alarm_rate"] == 1.0  # later than anything that taught
+
+
+def test_a_rule_sets_the_threshold_from_training_scores(skab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {"statistic": "t2", "window_size": 5}
+    monkeypatch.setitem(protocols.SKAB_SETTINGS, "pca", Setting(options, "scaled_maximum=2"))
+    twice = run_benchmark("skab", skab, detectors=["pca"]).detectors["pca"][0]
+    monkeypatch.setitem(protocols.SKAB_SETTINGS, "pca", Setting(options, "scaled_maximum=1"))
+    once = run_benchmark("skab", skab, detectors=["pca"]).detectors["pca"][0]
+    assert once["roc_auc"] == pytest.approx(twice["roc_auc"])
+    assert once["fp"] >= twice["fp"]
+    assert once["tp"] >= twice["tp"]
+
+
+def test_seeds_count_where_numbers_are_drawn(skab: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    small = {"window_size": 4, "max_epochs": 2, "hidden_dims": (8,), "latent_dim": 2}
+    monkeypatch.setitem(protocols.SKAB_SETTINGS, "autoencoder", Setting(small, "percentile"))
+    calls: list[tuple[str, int, int]] = []
+    result = run_benchmark(
+        "skab",
+        skab,
+        detectors=["pca", "autoencoder"],
+        seeds=(3, 4),
+        out=tmp_path / "out",
+        progress=lambda *state: calls.append(state),
+    )
+    assert calls == [("pca", 0, 6), ("autoencoder", 2, 6), ("autoencoder", 4, 6)]
+    assert [run["seed"] for run in result.detectors["pca"]] == [None]
+    assert [run["seed"] for run in result.detectors["autoencoder"]] == [3, 4]
+    assert len({run["roc_auc"] for run in result.detectors["autoencoder"]}) == 2
+    text = str(result)
+    assert "±" in text
+    assert "Mean AUC of the 2 trials: pca" in text
+    stored = json.loads((tmp_path / "out" / benchmark.RESULTS).read_text())
+    assert stored["detectors"]["pca"][0]["f1"] == result.detectors["pca"][0]["f1"]
+    assert stored["settings"]["autoencoder"]["threshold"] == "percentile"
+    with Image.open(tmp_path / "out" / benchmark.PICTURE) as picture:
+        assert picture.format == "PNG"
+        assert picture.width > 1000
+
+
+def test_arguments_are_checked_before_anything_is_fitted(skab: Path) -> None:
+    with pytest.raises(ValueError, match=r"detectors must be some of pca, .*; got forest"):
+        run_benchmark("skab", skab, detectors=["pca", "forest"])
+    with pytest.raises(ValueError, match=r"detectors must be some of .*; got none"):
+        run_benchmark("skab", skab, detectors=[])
+    with pytest.raises(ValueError, match="seeds must hold at least one number"):
+        run_benchmark("skab", skab, seeds=())
+
+
+def test_a_threshold_that_cannot_be_pooled_is_told(skab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(protocols.SKAB_SETTINGS, "pca", Setting({}, 0.0))
+    with pytest.raises(ValueError, match=r"threshold of pca must be positive to pool trials; got 0\.0 on valve1/0"):
+        run_benchmark("skab", skab, detectors=["pca"])
