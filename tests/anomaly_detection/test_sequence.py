@@ -43,7 +43,7 @@ class TestForecast:
         assert not torch.allclose(before[:, 20], after[:, 20])
 
     def test_of_a_learned_wave(self, name: str) -> None:
-        detector = make(name, loss="mse", max_epochs=40, patience=40, learning_rate=1e-2, dropout=0.0).fit(WAVE)
+        detector = make(name, loss="mse", max_epochs=20, patience=20, learning_rate=1e-2, dropout=0.0).fit(WAVE)
         error = detector.forecast(WAVE)[50:-1] - WAVE[51:]
         assert (np.abs(error).mean(axis=0) < WAVE.std(axis=0) * 0.2).all()
 
@@ -68,12 +68,12 @@ class TestForecast:
     def test_minmax_learns_from_labels(self, name: str) -> None:
         """Anomalies that look like normal rows one by one, and follow one announcement each."""
         rng = np.random.default_rng(0)
-        rows, labels = rng.normal(size=(3000, 1)), np.zeros(3000, dtype=int)
-        for start in range(20, 3000, 40):
+        rows, labels = rng.normal(size=(1500, 1)), np.zeros(1500, dtype=int)
+        for start in range(20, 1500, 20):
             rows[start] = 6  # normal by its label, but the next four rows are anomalous
             labels[start + 1 : start + 5] = 1
-        cut = 2000
-        settings: dict[str, Any] = {"max_epochs": 15, "patience": 15, "learning_rate": 1e-2, "dropout": 0.0}
+        cut = 1000
+        settings: dict[str, Any] = {"max_epochs": 12, "patience": 12, "learning_rate": 1e-2, "dropout": 0.0}
         detector = make(name, loss="minmax", **settings)
         detector.fit(rows[:cut], labels[:cut], validation=(rows[cut:], labels[cut:]))
         scores = detector.decision_function(rows[cut:])
