@@ -35,7 +35,8 @@ from anomaly_detection.scaling import SCALINGS, Scaling, fit_scaling
 from anomaly_detection.windows import full_windows, pad_left
 
 STATISTICS = ("q", "t2", "combined")
-_BLOCK_ROWS, _ROWS_AT_ONCE = 8192, 64
+_BLOCK_ROWS, _ROWS_AT_ONCE = 16_384, 64
+_SMALL_REST = 2e-6  # of a channel's scale
 
 
 @dataclass(kw_only=True, eq=False)
@@ -138,6 +139,7 @@ class PCADetector(Detector):
         dtype = values.dtype if values.dtype == np.float32 else np.float64
         center = self.scaling_.center.astype(dtype)
         rest = (self.scaling_.center - center).astype(dtype)  # what float32 leaves out: much, where values are large
+        has_rest = bool((np.abs(rest) > _SMALL_REST * self.scaling_.scale).any())
         folded = (self.weights_ / self._divisors()[:, None] / np.sqrt(len(self.weights_))).astype(dtype)
         scores, ones = np.empty(len(values), dtype=dtype), np.ones(len(folded), dtype=dtype)
         padded = np.ascontiguousarray(pad_left(values, self.window_size - 1))
@@ -148,7 +150,7 @@ class PCADetector(Detector):
             stop = min(start + _BLOCK_ROWS, len(values))
             block = padded[start : stop + self.window_size - 1]
             rows = _minus(block, center, out=rows_space[: len(block)])
-            rows = _minus(rows, rest, out=rows)
+            rows = _minus(rows, rest, out=rows) if has_rest else rows
             means = _moving_mean(rows, self.window_size)
             watched = np.hstack([means, self._deviations(rows, means)]) if self.spread else means
             residual = np.matmul(watched, folded, out=residual_space[: stop - start])

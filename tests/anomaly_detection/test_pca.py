@@ -97,7 +97,7 @@ def test_combined_weighs_inside_and_outside_of_the_plane_alike() -> None:
 )
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_the_fast_way_equals_the_windows(options: dict, dtype: type) -> None:
-    rows = correlated(9000).astype(dtype)  # more than a block
+    rows = correlated(20_000).astype(dtype)  # more than a block
     detector = PCADetector(**options).fit(rows)
     outputs = detector.outputs(rows)
     assert detector.decision_function(rows) == pytest.approx(outputs.score, rel=2e-3, abs=2e-5)
