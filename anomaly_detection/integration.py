@@ -83,18 +83,15 @@ def encode_window(sample_id: str, _preprocess: PreprocessResponse) -> Floats:
 
 
 @tensorleap_gt_encoder("labels")
-def encode_labels(sample_id: str, _preprocess: PreprocessResponse) -> Floats:
-    """Give the labels of these rows, (window_size,) of 0 and 1; empty without labels."""
-    return _sample(sample_id).window_labels(_FACTS.window_size)
+def encode_labels(sample_id: str, responses: PreprocessResponse) -> Floats:
+    """Give the labels of these rows, (window_size,) of 0 and 1; see `AnomalyTask.truth` for samples without labels."""
+    return _TASK.labels(_sample(sample_id), str(responses.data))
 
 
 @tensorleap_gt_encoder("anomaly_type")
-def encode_anomaly_type(sample_id: str, _preprocess: PreprocessResponse) -> Floats:
-    """Give what the newest row is, one-hot over normal and the types; empty without labels."""
-    found = _sample(sample_id).anomaly_type
-    if found is None:
-        return np.array([], np.float32)
-    return np.array([found == name for name in (NORMAL, *_DATA.types)], np.float32)
+def encode_anomaly_type(sample_id: str, responses: PreprocessResponse) -> Floats:
+    """Give what the newest row is, one-hot over normal and the types."""
+    return _TASK.truth(_sample(sample_id), str(responses.data))
 
 
 @tensorleap_metadata("window", metadata_type=_metadata_types(metadata.WINDOW_TYPES))
@@ -182,10 +179,12 @@ def confusion_matrix(score: Array, anomaly_type: Array) -> list[list[ConfusionMa
         [
             ConfusionMatrixElement(
                 label=names[int(np.argmax(truth))],
-                expected_outcome=ConfusionMatrixValue.Positive if truth[1:].any() else ConfusionMatrixValue.Negative,
+                expected_outcome=ConfusionMatrixValue.Positive if truth[0] < 0.5 else ConfusionMatrixValue.Negative,
                 predicted_probability=float(probability),
             )
         ]
+        if np.isfinite(truth).all()
+        else []
         for truth, probability in zip(anomaly_type, probabilities, strict=True)
     ]
 

@@ -5,8 +5,8 @@ residuals do. A score that half precision cannot hold arrives as infinity and co
 
 **Conventions**: arrays have the batch first; every metric is float64 (batch,), NaN where undefined. The truth of a
 window is that of its newest row, the one which is scored: `truth` is (batch, 1 + n_types), 1 in the first column for a
-normal row, in another for a type of anomaly; (batch, 0) where there are no labels. A row is flagged when its score is
-greater than the threshold.
+normal row, in another for a type of anomaly; NaN, or (batch, 0), where there are no labels. A row is flagged when its
+score is greater than the threshold.
 """
 
 from collections.abc import Sequence

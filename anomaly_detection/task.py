@@ -12,9 +12,12 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from anomaly_detection.base import Kind
 from anomaly_detection.config import AnomalyConfig, load_config
-from anomaly_detection.dataset import AnomalyData, Sample, load_data
+from anomaly_detection.dataset import NORMAL, AnomalyData, Sample, load_data
 from anomaly_detection.metadata import unique_keys
 from anomaly_detection.stored import FACTS, MODEL, read_facts
 from anomaly_detection.thresholds import threshold_from_dict
@@ -69,6 +72,32 @@ class AnomalyTask:
     def type_keys(self) -> tuple[str, ...]:
         """A plain name for every type of anomaly."""
         return unique_keys(self.data.types)
+
+    @cached_property
+    def labeled_splits(self) -> frozenset[str]:
+        """Splits of which at least one series has labels."""
+        splits = self.data.splits.items()
+        return frozenset(name for name, samples in splits if any(one.series.labels is not None for one in samples))
+
+    def labels(self, sample: Sample, split: str) -> NDArray[np.float32]:
+        """Labels (window_size,) of the rows of a sample's window; see `truth` for what is unknown."""
+        found = sample.window_labels(self.facts.window_size)
+        return found if len(found) else self._unknown(self.facts.window_size, split)
+
+    def truth(self, sample: Sample, split: str) -> NDArray[np.float32]:
+        """Tell what the newest row is, one-hot (1 + n_types,) over normal and the types.
+
+        NaN for a sample without labels beside labelled ones, since the samples of a split are stacked; empty where the
+        whole split has none.
+        """
+        names = (NORMAL, *self.data.types)
+        found = sample.anomaly_type
+        if found is None:
+            return self._unknown(len(names), split)
+        return np.array([found == name for name in names], np.float32)
+
+    def _unknown(self, size: int, split: str) -> NDArray[np.float32]:
+        return np.full(size if split in self.labeled_splits else 0, np.nan, np.float32)
 
     @property
     def context(self) -> int:

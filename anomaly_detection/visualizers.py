@@ -3,9 +3,10 @@
 `draw_*` are pure functions of arrays; `show_*` put their results into what code-loader's visualizers return.
 
 **Conventions**: pictures are (H, W, 3) uint8 RGB, time runs to the right, the newest row is the last. Every channel has
-a lane of its own, the first on top; its grey line is the mean of normal training rows, its height `LIMIT` standard
-deviations to either side, and what lies beyond is drawn at the edge. So the pictures of all samples compare. Rows that
-are labelled anomalous are red on a red ground. At most `MOST_LANES` channels have a lane: the first ones.
+a lane of its own, the first on top; its grey line is the mean of normal training rows. Heights are standard deviations:
+evenly up to `LINEAR`, then by their logarithm up to `LIMIT` at the edge of the lane, where what lies beyond is drawn
+too. So the pictures of all samples compare. Rows that are labelled anomalous are red on a red ground. At most
+`MOST_LANES` channels have a lane: the first ones.
 """
 
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ Array = NDArray[Any]
 Picture = NDArray[np.uint8]
 Color = tuple[int, int, int]
 
-LIMIT = 10.0
+LINEAR, LIMIT = 3.0, 12.0
 MOST_LANES = 8
 MOST_BARS = 24
 WIDTH, HEIGHT = 320, 200
@@ -162,8 +163,15 @@ def _x(columns: Array, n_columns: int) -> Array:
 
 def _points(columns: Array, values: Array, n_columns: int, lane: tuple[float, float]) -> Array:
     top, bottom = lane
-    share = (np.nan_to_num(np.asarray(values, np.float64)).clip(-LIMIT, LIMIT) + LIMIT) / (2 * LIMIT)
+    share = 0.5 + 0.5 * _squeezed(values) / _squeezed(np.array([LIMIT]))
     return np.stack([_x(columns, n_columns), bottom - share * (bottom - top)], axis=1)
+
+
+def _squeezed(values: Array) -> Array:
+    """Leave values up to `LINEAR` as they are, and let larger ones grow by 1 when they double, up to `LIMIT`."""
+    values = np.nan_to_num(np.asarray(values, np.float64)).clip(-LIMIT, LIMIT)
+    beyond = np.log2(np.maximum(np.abs(values), LINEAR) / LINEAR)
+    return np.asarray(values.clip(-LINEAR, LINEAR) + np.sign(values) * beyond)
 
 
 def _line(canvas: Picture, points: Array, color: Color, *, dot: bool = False) -> None:

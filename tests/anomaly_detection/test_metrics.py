@@ -70,6 +70,13 @@ def test_without_labels_nothing_is_detected_or_missed():
     assert all(np.isnan(values).all() for values in found.values())
 
 
+def test_a_sample_without_labels_beside_labelled_ones_is_neither():
+    truth, labels = np.stack([SPIKE, np.full(3, np.nan)]), np.array([[1.0], [np.nan]])
+    found = as_list(detection_columns(np.array([9.0, 9.0]), labels, truth, 5.0, TYPES))
+    assert found["detected"] == [1, None]
+    assert found["false_alarm"] == found["late_alarm"] == [None, None]
+
+
 def test_without_a_threshold_nothing_is_detected_or_missed():
     found = detection_columns(np.array([9.0]), np.ones((1, 4)), SPIKE[None], None, TYPES)
     assert all(np.isnan(values).all() for values in found.values())

@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from anomaly_detection.task import open_task
@@ -57,6 +58,33 @@ def test_samples_are_found_by_their_ids(settle):
         for sample in task.data.splits[split][:3]:
             assert task.samples[sample.sample_id] is sample
     assert task.data.types == ("MULTI_SENSOR", "SPIKE")
+
+
+def test_the_truth_is_one_hot(settle):
+    task = settle()
+    sample = next(s for s in task.data.splits["training"] if s.anomaly_type == "MULTI_SENSOR")
+    assert task.truth(sample, "training").tolist() == [0, 1, 0]
+    assert task.labels(sample, "training").tolist()[-1] == 1
+    assert task.labels(sample, "training").shape == (5,)
+
+
+def test_samples_without_labels_can_be_stacked_with_labelled_ones(settle, tmp_path):
+    header = "datetime,machine,temperature,vibration,pressure,power,label\n"
+    for name, day in (("train", 1), ("val", 2)):
+        lines = [
+            f"2026-01-0{day}T00:{minute:02d}:{k:02d},{machine},{k % 7},{k % 3},{k % 5},{k},{label}\n"
+            for minute, (machine, label) in enumerate({"known": 0, "bare": ""}.items())
+            for k in range(40)
+        ]
+        (tmp_path / f"{name}.csv").write_text(header + "".join(lines))
+    task = settle(data=tmp_path)
+    truths = {s.series.name: task.truth(s, "training") for s in task.data.splits["training"]}
+    labels = {s.series.name: task.labels(s, "training") for s in task.data.splits["training"]}
+    assert truths["known"].tolist() == [1]
+    assert np.isnan(truths["bare"]).all()
+    assert np.isnan(labels["bare"]).all()
+    assert np.stack(list(truths.values())).shape == (2, 1)
+    assert np.stack(list(labels.values())).shape == (2, 5)
 
 
 def test_a_model_may_be_named_by_its_file_too(settle, tmp_path):

@@ -38,6 +38,12 @@ def test_high_values_are_on_top_and_stay_in_their_lane():
     assert rows[rows >= HEIGHT // 2].min() > HEIGHT * 0.95
 
 
+@pytest.mark.parametrize(("value", "share"), [(0, 0), (1, 0.2), (3, 0.6), (6, 0.8), (12, 1), (1e6, 1)])
+def test_heights_are_even_near_the_mean_and_squeezed_far_from_it(value, share):
+    rows, _ = pixels(draw_course(Course(np.full((10, 1), float(value)))), INK)
+    assert np.median(rows) == pytest.approx(HEIGHT / 2 - share * (HEIGHT / 2 - 2), abs=2)
+
+
 def test_anomalous_rows_are_red_and_others_are_not():
     labels = np.zeros(20, bool)
     labels[10:] = True
