@@ -5,6 +5,7 @@ the mean over channels of its square, as in `pca`. Everything runs on one thread
 """
 
 import io
+import zlib
 from abc import abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from anomaly_detection.base import Detector, Outputs, Stretch
 from anomaly_detection.scaling import SCALINGS, Scaling, fit_scaling
-from anomaly_detection.training_loop import MONITORS, History, LoopSettings, Task, own_torch, train
+from anomaly_detection.training_loop import MAY_CHANGE, MONITORS, History, LoopSettings, Task, own_torch, train
 
 _BLOCK_ROWS = 1 << 16  # rows of the windows that go through a network at once: hidden layers are wider than rows
 
@@ -108,7 +109,22 @@ class NeuralDetector(Detector):
         with own_torch(self.random_state):
             self.network_ = self._make_network(len(self.channels_)).to(self.device)
             task = self._make_task(self._scaled(training), self._scaled(validation or training))
-            self.history_ = train(task, loop, checkpoint=self.checkpoint_path, description=f"training {self.name}")
+            self.history_ = train(
+                task,
+                loop,
+                checkpoint=self.checkpoint_path,
+                identity=self._identity(training),
+                description=f"training {self.name}",
+            )
+
+    def _identity(self, training: list[Stretch]) -> dict[str, Any]:
+        """Return what a checkpoint must agree on: the settings that matter to the weights, and the training data."""
+        settings = {k: v for k, v in self.settings.items() if k not in (*MAY_CHANGE, "threshold", "device")}
+        parts = [part for s in training for part in (s.values, s.labels) if part is not None]
+        checksum = 0
+        for part in parts:
+            checksum = zlib.crc32(np.ascontiguousarray(part).data, checksum)
+        return {"detector": self.name, **settings, "checksum of the training data": checksum}
 
     def _scaled(self, stretches: list[Stretch]) -> list[Stretch]:
         return [Stretch(self.scaling_.apply(s.values).astype(np.float32), s.labels) for s in stretches]

@@ -158,7 +158,8 @@ class ForecastTask(Task):
         self.reduce = losses[detector.loss]
         field = cast(Forecaster, detector.network_).receptive_field
         self.n_before = self.size - 1 if field is None else min(self.size - 1, field)
-        self.rows, self.validation = _Rows(train, self.device), _Rows(validation, self.device)
+        judged = [stretch for stretch in validation if len(stretch.values) > 1] or train
+        self.rows, self.validation = _Rows(train, self.device), _Rows(judged, self.device)
 
     def batches(self, generator: torch.Generator) -> Iterator[Tensor]:
         """Yield shuffled first targets; where sub-sequences begin changes from epoch to epoch."""
@@ -206,7 +207,8 @@ class _Rows:
         """(n, 3): first target (may lie before the stretch), first row and end of its stretch."""
         parts, begin = [], 0
         for length in self.lengths:
-            firsts = torch.arange(begin + 1 - shift, begin + length, size)
+            # A single row is no target: there is nothing before it.
+            firsts = torch.arange(begin + 1 - shift, begin + length, size)[: None if length > 1 else 0]
             limits = torch.tensor([begin, begin + length]).expand(len(firsts), 2)
             parts.append(torch.cat([firsts[:, None], limits], dim=1))
             begin += length

@@ -25,12 +25,13 @@ from torch import Tensor, nn
 from latent_space.progress import track
 
 MONITORS = ("auto", "loss", "auc")
+MAY_CHANGE = ("max_epochs", "patience")
 _FORMAT = 1
 
 
 @dataclass(frozen=True)
 class LoopSettings:
-    """How to train. `max_epochs` and `patience` may change when a training continues, the rest may not."""
+    """How to train."""
 
     learning_rate: float
     weight_decay: float
@@ -77,20 +78,33 @@ class History:
         return [self.train_loss, self.loss, self.auc, self.monitored]
 
 
-def train(task: Task, settings: LoopSettings, *, checkpoint: Path | None = None, description: str = "") -> History:
+def train(
+    task: Task,
+    settings: LoopSettings,
+    *,
+    checkpoint: Path | None = None,
+    identity: dict[str, Any] | None = None,
+    description: str = "",
+) -> History:
     """Train `task.network` in place; its weights are those of the best epoch afterwards, in evaluation mode.
 
     Parameters
     ----------
     checkpoint : Path, optional
         Written after every epoch; where it exists, the training continues from it.
+    identity : dict, optional
+        Plain values that make the training what it is: a checkpoint must have the same. By default those of
+        `settings` but max_epochs and patience, which may change when a training continues.
+    description : str
+        Of the progress bar.
 
     Raises
     ------
     ValueError
         If the checkpoint is of another training, or the loss stops being finite.
     """
-    run = _Run(task, settings)
+    identity = {k: v for k, v in asdict(settings).items() if k not in MAY_CHANGE} if identity is None else identity
+    run = _Run(task, settings, identity)
     if checkpoint is not None and checkpoint.is_file():
         run.restore(load_checkpoint(checkpoint))
     epochs = range(len(run.history.loss), settings.max_epochs)
@@ -106,8 +120,8 @@ def train(task: Task, settings: LoopSettings, *, checkpoint: Path | None = None,
 
 
 class _Run:
-    def __init__(self, task: Task, settings: LoopSettings) -> None:
-        self.task, self.settings, self.history = task, settings, History()
+    def __init__(self, task: Task, settings: LoopSettings, identity: dict[str, Any]) -> None:
+        self.task, self.settings, self.identity, self.history = task, settings, identity, History()
         self.generator = torch.Generator().manual_seed(settings.random_state)
         parameters = task.network.parameters()
         self.optimizer = torch.optim.AdamW(parameters, settings.learning_rate, weight_decay=settings.weight_decay)
@@ -153,7 +167,7 @@ class _Run:
     def state(self) -> dict[str, Any]:
         return {
             "format": _FORMAT,
-            "settings": _fixed(self.settings),
+            "identity": self.identity,
             "network": self.task.network.state_dict(),
             "best": self.best,
             "optimizer": self.optimizer.state_dict(),
@@ -164,11 +178,13 @@ class _Run:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        if state["settings"] != _fixed(self.settings):
-            raise ValueError(
-                f"checkpoint must be of a training with the settings {_fixed(self.settings)}; got {state['settings']}. "
-                "Delete it to start anew."
-            )
+        for name, ours in self.identity.items():
+            theirs = state["identity"].get(name)
+            if ours != theirs:
+                raise ValueError(
+                    f"checkpoint must be of a training with {name} {ours!r}; it has {theirs!r}. "
+                    "Delete it to start anew."
+                )
         try:
             self.task.network.load_state_dict(state["network"])
         except RuntimeError as error:
@@ -237,10 +253,6 @@ def _restore_dropout(network: nn.Module, state: Tensor) -> None:
         torch.cuda.set_rng_state(state)
     else:
         torch.set_rng_state(state)
-
-
-def _fixed(settings: LoopSettings) -> dict[str, Any]:
-    return {k: v for k, v in asdict(settings).items() if k not in ("max_epochs", "patience")}
 
 
 def _auc(scores: np.ndarray, labels: np.ndarray | None) -> float:

@@ -258,6 +258,12 @@ class TestFit:
         detector = make(name).fit(normal_rows(200, 1), validation=(rows, labels))
         assert detector.threshold_ is not None and np.isfinite(detector.threshold_.value_)
 
+    def test_series_of_one_row_beside_others(self, name: str) -> None:
+        train = normal_rows(100, 1)
+        detector = make(name, batch_size=1) if "batch_size" in make(name).settings else make(name)
+        detector.fit([train, train[:1]], validation=(train[:1], None))
+        assert np.isfinite(detector.decision_function(train)).all()
+
     def test_fewer_rows_than_a_window(self, name: str) -> None:
         with pytest.raises(ValueError, match=f"window_size = {make(name, window_size=9).window_size} rows"):
             make(name, window_size=9).fit(normal_rows(8, 1))

@@ -160,12 +160,26 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
     detector.fit(ROWS)
     other = make("autoencoder", learning_rate=0.5)
     other.checkpoint_path = detector.checkpoint_path
-    with pytest.raises(ValueError, match=r"learning_rate.*Delete it to start anew"):
+    with pytest.raises(ValueError, match=r"with learning_rate 0\.5; it has 0\.001\. Delete it to start anew"):
         other.fit(ROWS)
-    other = make("autoencoder", hidden_dims=(9,))
-    other.checkpoint_path = detector.checkpoint_path
+    with pytest.raises(ValueError, match="checksum of the training data"):
+        detector.fit(ROWS + 1)
+    with pytest.raises(ValueError, match="detector 'vae'; it has 'autoencoder'"):
+        train_elsewhere(detector.checkpoint_path)
+
+
+def train_elsewhere(checkpoint: Path | None) -> None:
+    vae = make("vae")
+    vae.checkpoint_path = checkpoint
+    vae.fit(ROWS)
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
+    train(Line([1.0]), loop(max_epochs=1), checkpoint=tmp_path / "c.pth")
+    wider = Line([1.0])
+    wider.network = torch.nn.Linear(2, 1)
     with pytest.raises(ValueError, match="same network"):
-        other.fit(ROWS)
+        train(wider, loop(), checkpoint=tmp_path / "c.pth")
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", None])
