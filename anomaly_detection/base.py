@@ -77,6 +77,8 @@ class Detector(ABC):
 
     name: ClassVar[str]
     kind: ClassVar[Kind] = "reconstruction"
+    # Whether a value that is not finite makes the score so: then scores are checked, which are fewer.
+    shows_non_finite: ClassVar[bool] = False
 
     window_size: int = 1
     threshold: str = "auto"
@@ -163,8 +165,12 @@ class Detector(ABC):
 
     def decision_function(self, X: SeriesLike) -> np.ndarray:
         """Score every row: (n_steps,), float64, higher = more anomalous; the scores of a list follow one another."""
-        scores = [self._decision_function(values) for values in self._checked(X)]
-        return np.concatenate(scores).astype(np.float64)
+        with np.errstate(invalid="ignore", over="ignore"):
+            scores = [self._decision_function(values) for values in self._checked(X, finite=not self.shows_non_finite)]
+        joined = (scores[0] if len(scores) == 1 else np.concatenate(scores)).astype(np.float64)
+        if self.shows_non_finite and not np.isfinite(joined).all():
+            self._checked(X)
+        return joined
 
     def score_frame(self, X: Rows) -> "pd.DataFrame":
         """Scores as a DataFrame with X's index and the column `anomaly_score`."""
@@ -208,10 +214,10 @@ class Detector(ABC):
         for windows in in_chunks(causal_windows(values, self.window_size)):
             yield self._run(windows)
 
-    def _checked(self, X: SeriesLike) -> list[np.ndarray]:
+    def _checked(self, X: SeriesLike, *, finite: bool = True) -> list[np.ndarray]:
         if not self.channels_:
             raise NotFittedError(f"This {self.name} is not fitted; call fit first.")
-        return [as_rows(series, self.channels_, named=self.named_) for series in as_list(X)]
+        return [as_rows(series, self.channels_, named=self.named_, finite=finite) for series in as_list(X)]
 
     def _stretches(self, X: SeriesLike, y: Any) -> list[Stretch]:
         values = self._checked(X)

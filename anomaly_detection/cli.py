@@ -8,5 +8,5 @@ app = typer.Typer(no_args_is_help=True, help="The anomaly detectors: sensor data
 prepare = typer.Typer(no_args_is_help=True, help="Bring sensor data into one form, split for training.")
 prepare.command("csv")(data.prepare_csv)
 app.add_typer(prepare, name="prepare")
-for command in (data.check, data.simulate, models.train, models.evaluate, models.score):
+for command in (data.check, data.simulate, models.train, models.evaluate, models.score, models.benchmark):
     app.command()(command)

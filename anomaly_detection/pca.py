@@ -46,7 +46,7 @@ class PCADetector(Detector):
     Parameters
     ----------
     n_components : int
-        Components that span the normal plane; at most the number of channels.
+        Components that span the normal plane; for q less than the number of channels, else at most that.
     statistic : {"q", "t2", "combined"}
         See the module.
     scaling : {"standard", "minmax", "robust"}
@@ -64,6 +64,7 @@ class PCADetector(Detector):
     """
 
     name: ClassVar[str] = "pca"
+    shows_non_finite: ClassVar[bool] = True
     n_components: int = 2
     statistic: Literal["q", "t2", "combined"] = "q"
     scaling: Literal["standard", "minmax", "robust"] = "standard"
@@ -91,14 +92,8 @@ class PCADetector(Detector):
         from sklearn.decomposition import PCA
 
         rows = self._normal_statistics(train, np.mean)
-        if self.n_components > min(rows.shape):
-            raise ValueError(
-                f"n_components must be at most the number of channels and of normal rows, {min(rows.shape)}; "
-                f"got {self.n_components}."
-            )
         self.scaling_ = fit_scaling(self.scaling, rows)
-        scaled = self.scaling_.apply(rows)
-        pca = PCA(self.n_components).fit(scaled)
+        pca = PCA(self._usable_components(*rows.shape)).fit(self.scaling_.apply(rows))
         # PCA centres once more, which matters for scalings that do not centre at the mean.
         center = self.scaling_.undo(pca.mean_[None])[0]
         self.scaling_ = Scaling(center, self.scaling_.scale)
@@ -109,6 +104,20 @@ class PCADetector(Detector):
             self.spread_scaling_ = fit_scaling("standard", deviations)
             watched = np.hstack([watched, self.spread_scaling_.apply(deviations)])
         self.weights_ = self._fit_weights(watched)
+
+    def _usable_components(self, n_rows: int, n_channels: int) -> int:
+        """Count the components to fit; q needs something to be left over, the others can do with all there are."""
+        most = n_channels - 1 if self.statistic == "q" else n_channels
+        if self.statistic == "q" and self.n_components > most:
+            raise ValueError(
+                f"n_components must be less than the number of channels, {n_channels}, for the statistic q: nothing "
+                f"would be left over to score; got {self.n_components}. Take fewer, or the statistic t2."
+            )
+        if min(self.n_components, most) > n_rows:
+            raise ValueError(
+                f"n_components must be at most the number of normal rows, {n_rows}; got {self.n_components}."
+            )
+        return min(self.n_components, most)
 
     def _normal_statistics(self, train: list[Stretch], statistic: Callable[..., np.ndarray]) -> np.ndarray:
         """Return the statistic of every full window without a labelled row, (n, n_channels)."""

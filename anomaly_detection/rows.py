@@ -31,7 +31,7 @@ def channel_names(X: Any) -> tuple[str, ...]:
     return tuple(f"channel_{i}" for i in range(shape[1] if len(shape) == 2 else 0))
 
 
-def as_rows(X: Any, channels: tuple[str, ...], *, named: bool = True) -> np.ndarray:
+def as_rows(X: Any, channels: tuple[str, ...], *, named: bool = True, finite: bool = True) -> np.ndarray:
     """Check one series and return its channels in order.
 
     Parameters
@@ -41,6 +41,8 @@ def as_rows(X: Any, channels: tuple[str, ...], *, named: bool = True) -> np.ndar
         The channels to return. A DataFrame may hold more, which is said in a warning, but not fewer.
     named : bool
         False where the detector was fitted on an array, without names: columns then count by position.
+    finite : bool
+        False leaves it to the caller to see that the values are finite.
 
     Returns
     -------
@@ -62,7 +64,7 @@ def as_rows(X: Any, channels: tuple[str, ...], *, named: bool = True) -> np.ndar
         )
     if len(values) == 0:
         raise ValueError("X must have at least one row; got none.")
-    if not np.isfinite(values).all():
+    if finite and not np.isfinite(values).all():
         row, column = np.argwhere(~np.isfinite(values))[0]
         raise ValueError(
             f"X must be finite; got {values[row, column]} in channel {channels[column]!r}, row {row} "

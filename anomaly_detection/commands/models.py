@@ -1,9 +1,9 @@
-"""`armscope anomaly train | evaluate | score`: what a detector learns, how good it is, and what it says."""
+"""`armscope anomaly train | evaluate | score | benchmark`: what a detector learns, how good it is, what it says."""
 
 import json
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -154,6 +154,35 @@ def score(
         load_detector(model_dir.expanduser()), data.expanduser(), out.expanduser(), options=read_options(read)
     )
     typer.echo(json.dumps(asdict(report), indent=2) if as_json else report)
+
+
+def benchmark(
+    data: Annotated[Path, typer.Option(help="skab: the folder of its files. csv: a prepared folder, or one table.")],
+    dataset: Annotated[Literal["skab", "csv"], typer.Option(help="By whose protocol.")] = "csv",
+    out: Annotated[Path | None, typer.Option(help="Folder for results.json and benchmark.png.")] = None,
+    detector: Annotated[list[str] | None, typer.Option(help="Only this one; repeat.", show_default="all five")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings per detector that draws random numbers.")] = 3,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what results.json holds instead of a table.")] = False,
+) -> None:
+    """Compare detectors on one data set, several seeds each, beside scores that know nothing of the sensors."""
+    from anomaly_detection.benchmark import run_benchmark
+    from anomaly_detection.registry import DETECTORS
+
+    def tell(name: str, done: int, total: int) -> None:
+        typer.echo(f"{name}: {done} of {total} trainings", err=True)
+
+    chosen = tuple(detector) if detector else tuple(DETECTORS)
+    result = run_benchmark(
+        dataset,
+        data.expanduser(),
+        detectors=chosen,
+        seeds=tuple(range(seeds)),
+        out=out,
+        progress=None if as_json else tell,
+    )
+    typer.echo(result.to_json() if as_json else str(result))
+    if out is not None and not as_json:
+        typer.echo(f"results: {out}")
 
 
 def _needed(path: Path | None, option: str) -> Path:

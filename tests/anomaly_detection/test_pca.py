@@ -148,7 +148,10 @@ def test_fitting_again_forgets_the_spread() -> None:
         ({"statistic": "t3"}, "statistic must be one of q, t2, combined; got 't3'"),
         ({"scaling": "none"}, "scaling must be one of standard, minmax, robust; got 'none'"),
         ({"n_components": 0}, "n_components must be an integer of at least 1; got 0"),
-        ({"n_components": 9}, "n_components must be at most the number of channels and of normal rows, 5; got 9"),
+        (
+            {"n_components": 5},
+            "n_components must be less than the number of channels, 5, for the statistic q: .*; got 5",
+        ),
         ({"spread": True}, "spread must go with statistic t2 and a window_size of at least 2; got q and 1"),
         ({"spread": True, "statistic": "t2"}, "window_size of at least 2; got t2 and 1"),
     ],
@@ -156,3 +159,28 @@ def test_fitting_again_forgets_the_spread() -> None:
 def test_settings_are_checked(options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         PCADetector(**options).fit(correlated())
+
+
+def test_t2_takes_as_many_components_as_there_are():
+    rows = np.random.default_rng(0).normal(size=(100, 1))
+    detector = PCADetector(statistic="t2", n_components=2).fit(rows)
+    assert detector.components_.shape == (1, 1)
+    assert detector.decision_function(np.array([[0.0], [9.0]])).tolist()[1] > 10
+
+
+def test_more_components_than_normal_rows_are_refused():
+    rows = np.random.default_rng(0).normal(size=(3, 8))
+    with pytest.raises(ValueError, match="n_components must be at most the number of normal rows, 3; got 5"):
+        PCADetector(statistic="t2", n_components=5).fit(rows)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(
+    "settings", [{}, {"statistic": "t2"}, {"window_size": 4}, {"statistic": "t2", "window_size": 3, "spread": True}]
+)
+def test_a_value_that_is_not_finite_shows_in_the_scores_and_is_refused(value, settings):
+    rows = np.random.default_rng(0).normal(size=(200, 4))
+    detector = PCADetector(**settings).fit(rows)
+    rows[77, 2] = value
+    with pytest.raises(ValueError, match=r"X must be finite; got -?(nan|inf) in channel 'channel_2', row 77"):
+        detector.decision_function(rows)

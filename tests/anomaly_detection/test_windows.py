@@ -45,5 +45,5 @@ def test_chunks_are_the_windows_in_order(window_size: int) -> None:
     windows = causal_windows(series, window_size)
     chunks = list(in_chunks(windows))
     assert len(chunks) > 1
-    assert all(chunk.flags.c_contiguous and chunk.dtype == np.float32 and chunk.nbytes <= 1 << 24 for chunk in chunks)
+    assert all(chunk.flags.c_contiguous and chunk.dtype == np.float32 and chunk.nbytes <= 1 << 17 for chunk in chunks)
     assert np.array_equal(np.concatenate(chunks), windows)

@@ -159,7 +159,7 @@ def test_the_options_of_the_guide_train_a_vae(tmp_path: Path, prepared_rig: Path
         (("pca", "--set", "statistic"), "--set must be NAME=VALUE"),
         (("pca", "--set", "statistic=mean"), "statistic must be one of q, t2, combined"),
         (("pca", "--set", "n_components=2.5"), "--set n_components must be an integer; got '2.5'"),
-        (("pca", "--n-components", "9"), "n_components must be at most the number of channels"),
+        (("pca", "--n-components", "9"), "n_components must be less than the number of channels"),
         (("pca", "--threshold-method", "median"), "threshold must be one of"),
         (("pca", "--unit", "speed=m/s"), "units must name channels"),
         (
@@ -188,3 +188,15 @@ def test_needed_options_are_asked_for(tmp_path: Path, pca_model: Path) -> None:
     assert "No detector.json" in refuse("score", tmp_path, "--data", tmp_path, "--out", tmp_path / "s.csv")
     assert "out must end in" in refuse("score", pca_model, "--data", tmp_path, "--out", tmp_path / "s.txt")
     assert "part must be one of" in refuse("evaluate", pca_model, "--data", tmp_path, "--part", "val")
+
+
+@pytest.mark.slow
+def test_benchmark_prints_a_table_and_writes_results(tmp_path: Path, prepared_rig: Path) -> None:
+    said = run("benchmark", "--data", prepared_rig, "--out", tmp_path / "out", "--detector", "pca", "--seeds", 1)
+    assert "always 1" in said
+    results = json.loads((tmp_path / "out/results.json").read_text())
+    assert results
+    assert (tmp_path / "out/benchmark.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads(run("benchmark", "--data", prepared_rig, "--detector", "pca", "--json"))
+    assert "detectors must be some of" in refuse("benchmark", "--data", prepared_rig, "--detector", "svm")
+    assert "nothing at" in refuse("benchmark", "--data", tmp_path / "absent", "--detector", "pca")
