@@ -182,7 +182,8 @@ def _line(canvas: Picture, points: Array, color: Color, *, dot: bool = False) ->
         x, y = fine[-1, 0].tolist()
         cv2.circle(canvas, (x, y), 4 * _FINE, color, -1, cv2.LINE_AA, 3)
     else:
-        cv2.polylines(canvas, [fine], False, color, 2, cv2.LINE_AA, 3)
+        # Lines without soft edges have a single colour: the picture's file is half as large.
+        cv2.polylines(canvas, [fine], False, color, 2, cv2.LINE_8, 3)
 
 
 def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
