@@ -12,9 +12,9 @@ import numpy as np
 
 from anomaly_detection.evaluation import evaluate_scores
 from anomaly_detection.parts import Parts, labels_of, lengths_of, read_parts, rows_of, types_of
-from anomaly_detection.read_options import ReadOptions
 from anomaly_detection.series import Recording, Series, read_series
 from anomaly_detection.stored import load_detector
+from anomaly_detection.tables.options import ReadOptions
 from anomaly_detection.trivial import trivial_rows
 
 PARTS = ("training", "validation", "test", "all")

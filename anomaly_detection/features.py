@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly_detection.filling import fill_forward, first_values, rows_by_group
+from anomaly_detection.tables.filling import fill_forward, first_values, rows_by_group
 
 if TYPE_CHECKING:
     import pandas as pd

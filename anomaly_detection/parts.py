@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from anomaly_detection.preparation import read_prepared
-from anomaly_detection.read_options import ReadOptions
 from anomaly_detection.series import Recording, Series, read_series
-from anomaly_detection.table_files import METADATA_FILE
+from anomaly_detection.tables.files import METADATA_FILE
+from anomaly_detection.tables.options import ReadOptions
 
 if TYPE_CHECKING:
     import pandas as pd

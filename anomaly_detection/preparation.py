@@ -30,12 +30,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly_detection.filling import last_known, rows_by_group
-from anomaly_detection.read_options import ReadOptions
 from anomaly_detection.series import Recording, read_series
-from anomaly_detection.series_frame import LABEL, MACHINE, TIME, TYPE
 from anomaly_detection.splits import PARTS, checked_ratios, cut_in_time, draw_at_random, last_rows
-from anomaly_detection.table_files import METADATA_FILE
+from anomaly_detection.tables.files import METADATA_FILE
+from anomaly_detection.tables.filling import last_known, rows_by_group
+from anomaly_detection.tables.frame import LABEL, MACHINE, TIME, TYPE
+from anomaly_detection.tables.options import ReadOptions
 from latent_space.run_folder import read_json, replaced_files, write_json
 
 if TYPE_CHECKING:

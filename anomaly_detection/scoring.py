@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from anomaly_detection.base import Detector, NotFittedError
-from anomaly_detection.read_options import ReadOptions
 from anomaly_detection.streaming import StreamScorer
-from anomaly_detection.table_chunks import TableChunk, iterate_table
+from anomaly_detection.tables.chunks import TableChunk, iterate_table
+from anomaly_detection.tables.options import ReadOptions
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,8 +16,7 @@
 - A missing label counts as normal; a machine without a single label is unlabelled.
 - Without a column of times, rows are steps of ``step_s`` (1 s) from 1970, file by file.
 
-Which columns are channels, labels and so on: `anomaly_detection.columns`. How a CSV is written:
-`anomaly_detection.csv_format`. A machine's rows are joined over all files of a folder; without a column of machines
+Which columns are channels, labels and so on: `tables.columns`. How a CSV is written: `tables.csv_format`. A machine's rows are joined over all files of a folder; without a column of machines
 each file is a machine of its own, named by its path in the folder without suffix ("valve1/0").
 """
 
@@ -29,8 +28,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly_detection.read_options import ReadOptions
-from anomaly_detection.table_files import list_table_files
+from anomaly_detection.tables.files import list_table_files
+from anomaly_detection.tables.options import ReadOptions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -147,7 +146,7 @@ class Recording:
             ``datetime, machine, <channels>`` and, where any series has them, ``operating_mode, label`` (0, 1 or
             missing) and ``anomaly_type``.
         """
-        from anomaly_detection.series_frame import frame_of
+        from anomaly_detection.tables.frame import frame_of
 
         return frame_of(self.series, self.channels, mark_missing=mark_missing)
 
@@ -173,7 +172,7 @@ def read_series(path: Path | str, *, options: ReadOptions | None = None, **chang
     ValueError
         If a file is no table, has no row or no channel, lacks a column that was named, or cannot be made sense of.
     """
-    from anomaly_detection.stretches import build_recording
+    from anomaly_detection.tables.stretches import build_recording
 
     source = Path(path)
     settings = (options or ReadOptions()).changed(**changes)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly_detection.filling import rows_by_group
+from anomaly_detection.tables.filling import rows_by_group
 
 PARTS = ("train", "val", "test")
 _RATIO_TOLERANCE = 1e-6

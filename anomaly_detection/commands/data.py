@@ -94,7 +94,7 @@ def prepare_csv(
     """Read sensor files, repair what can be repaired and say so, and split them into a folder that the others take."""
     from anomaly_detection.commands.reading import names
     from anomaly_detection.preparation import prepare
-    from anomaly_detection.read_options import ReadOptions
+    from anomaly_detection.tables.options import ReadOptions
     from latent_space.run_folder import to_json
 
     options = ReadOptions(

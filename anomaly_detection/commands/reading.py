@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from anomaly_detection.read_options import ReadOptions
+from anomaly_detection.tables.options import ReadOptions
 
 Read = Annotated[
     list[str] | None,

@@ -199,4 +199,4 @@ def test_benchmark_prints_a_table_and_writes_results(tmp_path: Path, prepared_ri
     assert (tmp_path / "out/benchmark.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads(run("benchmark", "--data", prepared_rig, "--detector", "pca", "--json"))
     assert "detectors must be some of" in refuse("benchmark", "--data", prepared_rig, "--detector", "svm")
-    assert "nothing at" in refuse("benchmark", "--data", tmp_path / "absent", "--detector", "pca")
+    assert "No data in" in refuse("benchmark", "--data", tmp_path / "absent", "--detector", "pca")

@@ -1,7 +1,7 @@
 """Find and open the files of a table: CSV (also .csv.gz) or Parquet, one file or a folder of them.
 
 **Conventions**: a folder is walked in sorted order, hidden files left out; any other file in it is an error, but for
-the ``metadata.json`` that `prepare` writes. How a CSV is written: `anomaly_detection.csv_format`. Names of columns are
+the ``metadata.json`` that `prepare` writes. How a CSV is written: `csv_format`. Names of columns are
 stripped; columns without a name are called "Unnamed: 3" after their place, counted from 0.
 """
 
@@ -12,8 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anomaly_detection.csv_format import BLOCK_BYTES, CsvFormat, check_unique, sniff
-from anomaly_detection.read_options import MACHINE_NAMES, ReadOptions
+from anomaly_detection.tables.csv_format import BLOCK_BYTES, CsvFormat, check_unique, sniff
+from anomaly_detection.tables.options import MACHINE_NAMES, ReadOptions
 
 if TYPE_CHECKING:
     import pandas as pd

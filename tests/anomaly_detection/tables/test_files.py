@@ -3,8 +3,8 @@ import gzip
 import pandas as pd
 import pytest
 
-from anomaly_detection.read_options import ReadOptions
-from anomaly_detection.table_files import list_table_files
+from anomaly_detection.tables.files import list_table_files
+from anomaly_detection.tables.options import ReadOptions
 
 
 def write(folder, name, text, encoding="utf-8"):

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly_detection import repairs
-from anomaly_detection.columns import Roles, find_roles
-from anomaly_detection.filling import fill_forward, first_values
-from anomaly_detection.read_options import DEFAULT_MAX_GAP_STEPS, ReadOptions
-from anomaly_detection.repairs import RepairLog, repair_text
 from anomaly_detection.series import Recording, Series
-from anomaly_detection.table_files import TableFile
-from anomaly_detection.table_rows import TableRows, concatenate_rows, read_rows
+from anomaly_detection.tables import repairs
+from anomaly_detection.tables.columns import Roles, find_roles
+from anomaly_detection.tables.files import TableFile
+from anomaly_detection.tables.filling import fill_forward, first_values
+from anomaly_detection.tables.options import DEFAULT_MAX_GAP_STEPS, ReadOptions
+from anomaly_detection.tables.repairs import RepairLog, repair_text
+from anomaly_detection.tables.rows import TableRows, concatenate_rows, read_rows
 
 DEFAULT_STEP_S = 1.0
 NO_TIME_COLUMN = "no column of times: rows are steps of {step} s from 1970"

@@ -1,4 +1,4 @@
-from anomaly_detection.repairs import INFINITE, RepairLog, repair_text
+from anomaly_detection.tables.repairs import INFINITE, RepairLog, repair_text
 
 
 def test_equal_repairs_add_up_file_by_file():

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from anomaly_detection.series import read_series
-from anomaly_detection.table_chunks import iterate_table
+from anomaly_detection.tables.chunks import iterate_table
 
 START = np.datetime64("2026-01-01", "ns")
 

@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly_detection import repairs
-from anomaly_detection.columns import Roles, find_roles
-from anomaly_detection.filling import fill_forward, first_values, last_known, rows_by_group
-from anomaly_detection.read_options import DEFAULT_MAX_GAP_STEPS, ReadOptions
-from anomaly_detection.repairs import RepairLog, repair_text
-from anomaly_detection.stretches import DEFAULT_STEP_S, NO_TIME_COLUMN, step_sizes_s
-from anomaly_detection.table_files import TableFile, list_table_files
-from anomaly_detection.table_rows import names_of, read_values, times_of
+from anomaly_detection.tables import repairs
+from anomaly_detection.tables.columns import Roles, find_roles
+from anomaly_detection.tables.files import TableFile, list_table_files
+from anomaly_detection.tables.filling import fill_forward, first_values, last_known, rows_by_group
+from anomaly_detection.tables.options import DEFAULT_MAX_GAP_STEPS, ReadOptions
+from anomaly_detection.tables.repairs import RepairLog, repair_text
+from anomaly_detection.tables.rows import names_of, read_values, times_of
+from anomaly_detection.tables.stretches import DEFAULT_STEP_S, NO_TIME_COLUMN, step_sizes_s
 
 DEFAULT_CHUNK_ROWS = 100_000
 _HEAD_ROWS = 1000

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
-from anomaly_detection.read_options import ReadOptions
+from anomaly_detection.tables.options import ReadOptions
 
 BLOCK_BYTES = 2**22
 _DELIMITERS = (",", ";", "\t", "|")

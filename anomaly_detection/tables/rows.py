@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly_detection import repairs
-from anomaly_detection.cells import read_names, read_numbers, read_times, read_truths
-from anomaly_detection.columns import Roles
-from anomaly_detection.repairs import RepairLog, repair_text
-from anomaly_detection.table_files import TableFile
+from anomaly_detection.tables import repairs
+from anomaly_detection.tables.cells import read_names, read_numbers, read_times, read_truths
+from anomaly_detection.tables.columns import Roles
+from anomaly_detection.tables.files import TableFile
+from anomaly_detection.tables.repairs import RepairLog, repair_text
 
 if TYPE_CHECKING:
     import pandas as pd

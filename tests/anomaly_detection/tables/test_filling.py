@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from anomaly_detection.filling import fill_forward, first_values, last_known, rows_by_group
+from anomaly_detection.tables.filling import fill_forward, first_values, last_known, rows_by_group
 
 NAN = np.nan
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 
-from anomaly_detection.cells import kind_of, read_names, read_numbers, read_times, read_truths, time_format_of
+from anomaly_detection.tables.cells import kind_of, read_names, read_numbers, read_times, read_truths, time_format_of
 
 NAN = np.nan
 

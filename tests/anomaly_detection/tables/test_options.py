@@ -1,6 +1,6 @@
 import pytest
 
-from anomaly_detection.read_options import ReadOptions
+from anomaly_detection.tables.options import ReadOptions
 
 
 def test_one_name_is_a_list_of_one():

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anomaly_detection.columns import find_roles
-from anomaly_detection.read_options import ReadOptions
-from anomaly_detection.repairs import RepairLog
-from anomaly_detection.table_files import TableFile
+from anomaly_detection.tables.columns import find_roles
+from anomaly_detection.tables.files import TableFile
+from anomaly_detection.tables.options import ReadOptions
+from anomaly_detection.tables.repairs import RepairLog
 
 N = 120
 

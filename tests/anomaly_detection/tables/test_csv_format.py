@@ -1,7 +1,7 @@
 import pytest
 
-from anomaly_detection.csv_format import sniff
-from anomaly_detection.read_options import ReadOptions
+from anomaly_detection.tables.csv_format import sniff
+from anomaly_detection.tables.options import ReadOptions
 
 
 def written(folder, text):

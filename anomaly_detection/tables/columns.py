@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from anomaly_detection.cells import kind_of, read_names, read_numbers, time_format_of
-from anomaly_detection.read_options import MACHINE_NAMES, ReadOptions
-from anomaly_detection.repairs import RepairLog, repair_text
-from anomaly_detection.table_files import TableFile
+from anomaly_detection.tables.cells import kind_of, read_names, read_numbers, time_format_of
+from anomaly_detection.tables.files import TableFile
+from anomaly_detection.tables.options import MACHINE_NAMES, ReadOptions
+from anomaly_detection.tables.repairs import RepairLog, repair_text
 
 if TYPE_CHECKING:
     import pandas as pd
