@@ -34,14 +34,14 @@ def test_the_graph_equals_the_detector(options: dict) -> None:
 
 
 def test_the_graph_takes_any_batch_and_names_its_shapes() -> None:
-    detector = PCADetector(window_size=3).fit(np.random.default_rng(0).normal(size=(100, 2)))
+    detector = PCADetector(window_size=3).fit(np.random.default_rng(0).normal(size=(100, 3)))
     session = onnxruntime.InferenceSession(detector.to_onnx(), providers=["CPUExecutionProvider"])
-    assert session.get_inputs()[0].shape == ["batch", 3, 2]
+    assert session.get_inputs()[0].shape == ["batch", 3, 3]
     assert {output.name: output.shape for output in session.get_outputs()} == {
         "score": ["batch"],
-        "reconstruction": ["batch", 3, 2],
+        "reconstruction": ["batch", 3, 3],
         "latent": ["batch", 2],
-        "residual": ["batch", 2],
+        "residual": ["batch", 3],
     }
     for n in (1, 7):
         assert session.run(["score"], {"window": np.zeros((n, 3, 2), np.float32)})[0].shape == (n,)
