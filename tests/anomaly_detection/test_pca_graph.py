@@ -44,4 +44,4 @@ def test_the_graph_takes_any_batch_and_names_its_shapes() -> None:
         "residual": ["batch", 3],
     }
     for n in (1, 7):
-        assert session.run(["score"], {"window": np.zeros((n, 3, 2), np.float32)})[0].shape == (n,)
+        assert session.run(["score"], {"window": np.zeros((n, 3, 3), np.float32)})[0].shape == (n,)
