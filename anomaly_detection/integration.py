@@ -230,10 +230,14 @@ def show_errors(residual: Array) -> LeapHorizontalBar:
 
 @tensorleap_custom_visualizer("scores", LeapDataType.Graph)
 def show_scores(score: Array, prediction: Array, samples: SamplePreprocessResponse) -> LeapGraph:
-    """Show the score of the newest row, what those before it come to, and the threshold."""
-    course = _course_of(samples)
-    newest = float(metrics.read_scores(np.ravel(score)[:1])[0])
-    scores = visualizers.row_scores(course, *_expected(course, prediction), newest)
+    """Show the scores of the rows up to the newest, and the threshold.
+
+    Where the model's file is not at hand, as on the platform, those before the newest are estimated.
+    """
+    scores = _TASK.row_scores(_sample(np.ravel(samples.sample_ids)[0]))
+    if scores is None:
+        course, newest = _course_of(samples), float(metrics.read_scores(np.ravel(score)[:1])[0])
+        scores = visualizers.row_scores(course, *_expected(course, prediction), newest)
     return visualizers.show_scores(scores, _FACTS.threshold)
 
 

@@ -21,6 +21,7 @@ from anomaly_detection.dataset import NORMAL, AnomalyData, Sample, load_data
 from anomaly_detection.metadata import unique_keys
 from anomaly_detection.stored import FACTS, MODEL, read_facts
 from anomaly_detection.thresholds import threshold_from_dict
+from anomaly_detection.windows import causal_windows
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -98,6 +99,21 @@ class AnomalyTask:
 
     def _unknown(self, size: int, split: str) -> NDArray[np.float32]:
         return np.full(size if split in self.labeled_splits else 0, np.nan, np.float32)
+
+    @cached_property
+    def session(self) -> "onnxruntime.InferenceSession | None":
+        """The model, where its file is at hand: not in the platform's binder."""
+        file = model_file(self.config)
+        return open_session(file) if file.is_file() else None
+
+    def row_scores(self, sample: Sample) -> NDArray[np.float64] | None:
+        """Scores of the rows of a sample's context, (n_rows,), by the model itself; None where it is not at hand."""
+        if self.session is None:
+            return None
+        size, rows = self.facts.window_size, sample.rows(self.context)
+        seen = sample.series.values[max(0, rows.start - size + 1) : rows.stop]
+        windows = causal_windows(seen, size)[-(rows.stop - rows.start) :].astype(np.float32)
+        return np.asarray(self.session.run(["score"], {"window": windows})[0], np.float64).reshape(-1)
 
     @property
     def context(self) -> int:

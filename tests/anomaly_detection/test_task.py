@@ -4,8 +4,10 @@ import json
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from anomaly_detection import load_detector
 from anomaly_detection.task import open_task
 
 
@@ -166,3 +168,17 @@ def test_a_model_with_other_outputs_is_refused(settle):
 
     with pytest.raises(ValueError, match=r"must take `window` and give score, .*; got the outputs copy"):
         settle(other)
+
+
+def test_rows_of_a_sample_are_scored_by_the_model_itself(settle, pca_model):
+    task, detector = settle(), load_detector(pca_model)
+    samples = task.data.splits["validation"]
+    for sample in (samples[0], samples[40], samples[-1]):
+        frame = pd.DataFrame(sample.series.values, columns=list(task.data.channels))
+        expected = detector.decision_function(frame)[sample.rows(task.context)]
+        assert np.allclose(task.row_scores(sample), expected, rtol=1e-5)
+
+
+def test_without_a_model_no_row_is_scored(settle):
+    task = settle(lambda model: (model / "detector.onnx").unlink())
+    assert task.row_scores(task.data.splits["validation"][0]) is None
