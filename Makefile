@@ -1,7 +1,7 @@
 # Everything a fresh machine needs is done by the first target that needs it: a virtual environment in .venv with the
 # versions of constraints.txt, and Poetry in .poetry. It is done again only when pyproject.toml or constraints.txt change.
 #
-#   make demo                                            the whole job on synthetic totes
+#   make demo                                            the whole job on synthetic totes and a simulated rig
 #   make test ARGS="-m 'not slow'"                       arguments go to pytest
 #   make bench SKAB=/path/to/skab UR3=/path/to/ur3.csv   benchmarks on data of yours; without it those rows are skipped
 #   make setup PYTHON=/path/to/python3.12                a Python of your choice
@@ -92,7 +92,7 @@ bench: $(SETUP) ## every benchmark, one after the other
 	done; \
 	if [ -n "$$failed" ]; then echo "Failed:$$failed" >&2; exit 1; fi
 
-demo: $(SETUP) ## synthetic totes, a small model, and the page that shows where it fails
+demo: $(SETUP) ## totes and a rig, a small model for each, and the pages that show where they fail
 	@.venv/bin/armscope demo --out runs/demo $(ARGS)
 
 # `poetry run test` can end up as the shell's own `test`, which says nothing and succeeds with any argument.

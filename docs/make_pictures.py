@@ -1,4 +1,4 @@
-"""Make the pictures of the documents from a run: ``python docs/make_pictures.py runs/demo/run``.
+"""Make the pictures of the documents from what `make demo` wrote: ``python docs/make_pictures.py runs/demo``.
 
 Needs a Chromium, which opens the report as its reader would.
 """
@@ -16,16 +16,19 @@ OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--d
 
 
 def main() -> None:
-    """Photograph the report and shrink it to a palette."""
+    """Photograph both reports and shrink them to palettes."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", type=Path)
-    report = parser.parse_args().run.resolve() / "report.html"
+    parser.add_argument("demo", type=Path)
+    demo = parser.parse_args().demo.resolve()
+    pages = {"report.png": demo / "run/report.html", "anomaly.png": demo / "anomaly/run/report.html"}
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None or not report.is_file():
-        sys.exit(f"A Chromium and {report} are needed.")
+    for page in pages.values():
+        if browser is None or not page.is_file():
+            sys.exit(f"A Chromium and {page} are needed.")
     IMAGES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as profile:
-        photograph(browser, report, Path(profile), IMAGES / "report.png")
+    for name, page in pages.items():
+        with tempfile.TemporaryDirectory() as profile:
+            photograph(str(browser), page, Path(profile), IMAGES / name)
 
 
 def photograph(browser: str, page: Path, profile: Path, out: Path) -> None:
