@@ -68,16 +68,27 @@ class VariationalAutoencoder(Autoencoder):
 
 
 class Forecaster(nn.Module):
-    """A causal network; `receptive_field` is how many rows a forecast depends on, None where on all before."""
+    """A causal network; `receptive_field` is how many rows a forecast depends on, None where on all before.
+
+    It also keeps what normal rows look like once it has been trained, with its weights: their mean `normal`,
+    (n_channels,), and the `limits` of their mean squares, (2,): of the forecast error, of the deviation from the mean.
+    """
 
     receptive_field: int | None = None
+    normal: Tensor
+    limits: Tensor
+
+    def __init__(self, n_channels: int) -> None:
+        super().__init__()
+        self.register_buffer("normal", torch.zeros(n_channels))
+        self.register_buffer("limits", torch.ones(2))
 
 
 class TCN(Forecaster):
     """Residual blocks of two causal, dilated, weight-normed convolutions each; dilation 2^i in block i."""
 
     def __init__(self, n_channels: int, *, channels: int, n_layers: int, kernel_size: int, dropout: float) -> None:
-        super().__init__()
+        super().__init__(n_channels)
         widths = [n_channels] + [channels] * n_layers
         self.blocks = nn.Sequential(
             *(
@@ -98,7 +109,7 @@ class LSTM(Forecaster):
     """Stacked LSTM layers and a linear output."""
 
     def __init__(self, n_channels: int, *, hidden_dim: int, n_layers: int, dropout: float) -> None:
-        super().__init__()
+        super().__init__(n_channels)
         self.lstm = nn.LSTM(
             n_channels, hidden_dim, n_layers, batch_first=True, dropout=dropout if n_layers > 1 else 0.0
         )

@@ -1,14 +1,24 @@
 """Forecasters: how far the newest row lies from what a causal network expected of it.
 
 **Conventions**: the network forecasts the next row after every row of the window. The forecast after the last row
-but one is compared with the newest row: the residual is their scaled difference, the score the mean over channels of
-its square. The forecast after the newest row says what comes next. Training goes through sub-sequences, many forecasts
-in one pass, each preceded by enough rows that it has seen about a window.
+but one is compared with the newest row; the forecast after the newest row says what comes next. Training goes through
+sub-sequences, many forecasts in one pass, each preceded by enough rows that it has seen about a window.
+
+The residual is the larger of two, in mean square: the scaled forecast error, and the scaled deviation of the row from
+the mean of normal training rows (the error of the forecast "as always"). Each is first divided by its own control
+limit, after Yue and Qin (2001): 1 % of the normal training rows exceed it. The score is the mean over channels of the
+residual's square, so 1 is where rows begin to be extreme. The forecast error alone can be small in the midst of an
+anomaly: a network gets used to an offset that lasts, and one that learned to forecast badly after anomalous rows
+("minmax") may by chance forecast just the anomaly. Where normal rows move much, as those of a robot arm, the limit of
+the deviation is wide and the forecast decides. With `deviation` off, the residual is the scaled forecast error alone.
+
+Early stopping watches the forecast error alone: limits are known only once the training is over.
 
 References
 ----------
 Malhotra P., Vig L., Shroff G., Agarwal P.: Long short term memory networks for anomaly detection in time series. ESANN
 2015.
+Yue H. H., Qin S. J.: Reconstruction-based fault identification using a combined index. IECR 2001.
 """
 
 import math
@@ -29,6 +39,8 @@ from anomaly_detection.training_loop import Task, own_torch
 from anomaly_detection.windows import pad_left
 
 _BLOCK_ROWS = 65_536
+_EXTREME = 0.99  # quantile of the normal rows that is the limit
+_LEAST_LIMIT = 1e-6  # a thousandth of a channel's scale, squared: for rows that never change or are foreseen exactly
 
 
 @dataclass(kw_only=True, eq=False)
@@ -45,6 +57,8 @@ class ForecastDetector(NeuralDetector):
         Of the reward that "minmax" gives for the error of an anomalous row; None for none, as published. In units of
         the mean squared scaled error, which is about 1 for rows that cannot be forecast at all.
     n_layers : int
+    deviation : bool
+        Whether a row far from the mean of normal rows is anomalous too where it was forecast; see the module.
     """
 
     kind: ClassVar[Kind] = "forecast"
@@ -54,6 +68,7 @@ class ForecastDetector(NeuralDetector):
     loss: Literal["mse", "minmax", "masked"] = "minmax"
     bound: float | None = 10.0
     n_layers: int = 2
+    deviation: bool = True
 
     def _check_settings(self) -> None:
         super()._check_settings()
@@ -68,7 +83,23 @@ class ForecastDetector(NeuralDetector):
 
     def _answer(self, network: nn.Module, scaled: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         forecast, hidden = network(scaled)
-        return forecast, hidden[:, -1], scaled[:, -1] - forecast[:, -2]
+        return forecast, hidden[:, -1], self._residual(cast(Forecaster, network), scaled[:, -1], forecast[:, -2])
+
+    def _residual(self, network: Forecaster, rows: Tensor, forecast: Tensor) -> Tensor:
+        """Compare scaled rows (n, n_channels) with their forecast and with normal rows."""
+        if not self.deviation:
+            return rows - forecast
+        error_limit, deviation_limit = network.limits.sqrt().unbind()
+        error, deviation = (rows - forecast) / error_limit, (rows - network.normal) / deviation_limit
+        is_deviation_larger = deviation.square().mean(dim=1) > error.square().mean(dim=1)
+        return torch.where(is_deviation_larger[:, None], deviation, error)
+
+    def _fit(self, training: list[Stretch], validation: list[Stretch]) -> None:
+        super()._fit(training, validation)
+        if self.deviation:
+            network = cast(Forecaster, self.network_)
+            with own_torch(), torch.no_grad():
+                network.normal[:], network.limits[:] = ForecastTask(self, self._scaled(training), []).normality()
 
 
 @dataclass(kw_only=True, eq=False)
@@ -111,15 +142,17 @@ class TCNDetector(ForecastDetector):
         scores = []
         for start in range(0, len(values), _BLOCK_ROWS):
             rows = np.ascontiguousarray(padded[start : start + _BLOCK_ROWS + field], dtype=np.float32)
-            scores.append(self._errors_along(rows, field))
+            scores.append(self._scores_along(rows, field))
         return np.concatenate(scores)
 
-    def _errors_along(self, rows: np.ndarray, n_before: int) -> np.ndarray:
+    def _scores_along(self, rows: np.ndarray, n_before: int) -> np.ndarray:
         with own_torch(), torch.inference_mode():
+            network = cast(Forecaster, self.network_)
             scaled = RawForm(self).scaled(torch.tensor(rows, device=self.device))
-            forecast, _ = self.network_(scaled[None, :-1])
-            errors: np.ndarray = (scaled[n_before:] - forecast[0, n_before - 1 :]).square().mean(dim=1).cpu().numpy()
-        return errors
+            forecast, _ = network(scaled[None, :-1])
+            residual = self._residual(network, scaled[n_before:], forecast[0, n_before - 1 :])
+            scores: np.ndarray = residual.square().mean(dim=1).cpu().numpy()
+        return scores
 
 
 @dataclass(kw_only=True, eq=False)
@@ -175,14 +208,27 @@ class ForecastTask(Task):
 
     def validate(self) -> tuple[float, np.ndarray, np.ndarray | None]:
         """Score every row but the first of each stretch."""
-        parts = [
-            [part[real] for part in (errors, labels)]
-            for firsts in torch.split(self.validation.first_targets(self.size, 0), 1024)
-            for errors, labels, real in [self._errors(self.validation, firsts)]
-        ]
-        errors, labels = (torch.cat(column) for column in zip(*parts, strict=True))
+        errors, labels = self._all_errors(self.validation)
         known = labels.cpu().numpy().astype(bool) if self.validation.labelled else None
         return float(self.reduce(errors, labels)), errors.cpu().numpy(), known
+
+    def normality(self) -> tuple[Tensor, Tensor]:
+        """Return the mean of normal training rows, (n_channels,), and the `limits` of a `Forecaster`."""
+        normal = self.rows.values[self.rows.labels == 0]
+        center = normal.mean(dim=0)
+        errors, labels = self._all_errors(self.rows)
+        limits = [_limit(errors[labels == 0]), _limit((normal - center).square().mean(dim=1))]
+        return center, torch.tensor(limits, device=self.device)
+
+    def _all_errors(self, rows: "_Rows") -> tuple[Tensor, Tensor]:
+        """Errors and labels of every row but the first of each stretch."""
+        parts = [
+            [part[real] for part in (errors, labels)]
+            for firsts in torch.split(rows.first_targets(self.size, 0), 1024)
+            for errors, labels, real in [self._errors(rows, firsts)]
+        ]
+        errors, labels = (torch.cat(column) for column in zip(*parts, strict=True))
+        return errors, labels
 
     def _errors(self, rows: "_Rows", firsts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Errors and labels of the targets of each sub-sequence, (n, window_size), and which of them exist."""
@@ -222,3 +268,8 @@ class _Rows:
         positions = torch.minimum(torch.maximum(steps, begin), end - 1)
         real = (targets > begin) & (targets < end)
         return self.values[positions], self.labels[positions[:, n_before:]], real
+
+
+def _limit(squares: Tensor) -> float:
+    """Return what all but the most extreme 1 % of normal rows stay below; 1 where there is no such row."""
+    return max(float(np.quantile(squares.cpu().numpy(), _EXTREME)), _LEAST_LIMIT) if len(squares) else 1.0

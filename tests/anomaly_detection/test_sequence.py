@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from anomaly_detection.base import Stretch
-from anomaly_detection.networks import LSTM, TCN
+from anomaly_detection.networks import LSTM, TCN, Forecaster
 from anomaly_detection.registry import make_detector
 from anomaly_detection.sequence import ForecastDetector, ForecastTask, TCNDetector
 
@@ -15,12 +15,18 @@ QUICK: dict[str, dict[str, Any]] = {
 }
 STEPS = np.arange(400)
 WAVE = np.stack([np.sin(STEPS / 3), np.cos(STEPS / 3) * 5 + 100], axis=1)
+NOISE = np.random.default_rng(0).normal(size=(1200, 2)) * [1.0, 5.0] + [0.0, 100.0]
 
 
 def make(name: str, **settings: Any) -> ForecastDetector:
     detector = make_detector(name, **{**QUICK[name], **settings})
     assert isinstance(detector, ForecastDetector)
     return detector
+
+
+def network_of(detector: ForecastDetector) -> Forecaster:
+    assert isinstance(detector.network_, Forecaster)
+    return detector.network_
 
 
 def network(name: str) -> TCN | LSTM:
@@ -48,12 +54,59 @@ class TestForecast:
         assert (np.abs(error).mean(axis=0) < WAVE.std(axis=0) * 0.2).all()
 
     def test_residual_is_the_newest_row_less_its_forecast(self, name: str) -> None:
-        detector = make(name, max_epochs=2).fit(WAVE)
+        detector = make(name, max_epochs=2, deviation=False).fit(WAVE)
         outputs, next_rows = detector.outputs(WAVE), detector.forecast(WAVE)
         expected = (WAVE - outputs.prediction[:, -2]) / detector.scaling_.scale
         np.testing.assert_allclose(outputs.residual, expected, atol=1e-4)
         np.testing.assert_allclose(outputs.score, np.square(expected).mean(axis=1), rtol=1e-3)
         np.testing.assert_array_equal(outputs.prediction[:, -1], next_rows)
+
+    @pytest.mark.parametrize("scaling", ["standard", "minmax", "robust"])
+    def test_residual_is_the_larger_of_forecast_error_and_deviation(self, name: str, scaling: str) -> None:
+        detector = make(name, max_epochs=2, scaling=scaling).fit(NOISE[:1000])
+        rows = np.concatenate([NOISE[1000:], NOISE[1000:] * 3])
+        outputs, scale = detector.outputs(rows), detector.scaling_.scale
+        limits = network_of(detector).limits.numpy()
+        error = (rows - outputs.prediction[:, -2]) / scale / np.sqrt(limits[0])
+        deviation = (rows - NOISE[:850].mean(axis=0)) / scale / np.sqrt(limits[1])  # the rest is the validation part
+        is_larger = np.square(deviation).mean(axis=1) > np.square(error).mean(axis=1)
+        assert is_larger.any() and not is_larger.all()
+        np.testing.assert_allclose(outputs.residual, np.where(is_larger[:, None], deviation, error), atol=1e-3)
+        np.testing.assert_allclose(outputs.score, np.square(outputs.residual).mean(axis=1), rtol=1e-5)
+
+    @pytest.mark.parametrize("labelled", [False, True])
+    def test_limits_leave_one_normal_row_in_a_hundred_above(self, name: str, labelled: bool) -> None:
+        rows, labels = NOISE.copy(), np.zeros(len(NOISE), dtype=int)
+        if labelled:
+            labels[500:600] = 1
+            rows[500:600] += 50
+        detector = make(name, max_epochs=1, loss="masked", deviation=True)
+        detector.fit(rows, labels if labelled else None, validation=(NOISE, None))
+        squares = np.square(detector.scaling_.apply(rows[labels == 0])).mean(axis=1)
+        limits = network_of(detector).limits.numpy()
+        np.testing.assert_allclose(limits[1], np.quantile(squares, 0.99), rtol=1e-4)
+        apart = np.abs(np.arange(len(rows)) - 550) > 80  # networks need time to forget the anomaly
+        error = (rows - detector.outputs(rows).prediction[:, -2]) / detector.scaling_.scale
+        assert (np.square(error).mean(axis=1)[apart] > limits[0]).mean() <= 0.02
+
+    def test_a_foreseen_offset_is_anomalous_by_its_deviation(self, name: str) -> None:
+        rng = np.random.default_rng(0)
+        labels = np.repeat([0, 1, 0, 1, 0], 160)
+        train = rng.normal(size=(800, 2)) + 12 * labels[:, None]
+        rows = rng.normal(size=(150, 2)) + np.repeat([0, 12], [50, 100])[:, None]
+        detector = make(name, loss="mse", max_epochs=6, learning_rate=1e-2).fit(train, labels)
+        scores = detector.decision_function(rows)
+        detector.deviation = False
+        errors = detector.decision_function(rows)
+        assert errors[60:].min() < errors[10:50].max()  # the network has learned that offsets last
+        assert scores[50:].min() > 1 and scores[50:].min() > 2 * scores[:50].max()
+
+    def test_rows_that_never_change(self, name: str) -> None:
+        constant = np.full((60, 2), 5.0)
+        detector = make(name, max_epochs=1).fit(constant)
+        assert network_of(detector).limits[1] == pytest.approx(1e-6)
+        scores = detector.decision_function(np.concatenate([constant, constant + 1]))
+        assert np.isfinite(scores).all() and scores[60:].min() > scores[:60].max()
 
     def test_losses_are_one_without_anomalies(self, name: str) -> None:
         labels = np.zeros(400, dtype=int)
@@ -106,9 +159,10 @@ class TestTCN:
         assert rows.grad is not None
         assert int((rows.grad[0, :, 0] != 0).sum()) == tcn.receptive_field
 
+    @pytest.mark.parametrize("deviation", [True, False])
     @pytest.mark.parametrize("window_size", [3, 6, 7, 8, 20])
-    def test_scores_along_the_series_equal_those_of_windows(self, window_size: int) -> None:
-        detector = make("tcn", window_size=window_size, max_epochs=1).fit(WAVE)  # it sees 7 rows
+    def test_scores_along_the_series_equal_those_of_windows(self, window_size: int, deviation: bool) -> None:
+        detector = make("tcn", window_size=window_size, max_epochs=1, deviation=deviation).fit(WAVE)  # it sees 7 rows
         scores = detector.decision_function(WAVE)
         np.testing.assert_allclose(scores, detector.outputs(WAVE).score, rtol=1e-4, atol=1e-6)
 
