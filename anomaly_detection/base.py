@@ -2,7 +2,8 @@
 
 **Conventions**: a detector is a function of the last `window_size` rows, so its scores are causal: the score of row t
 depends on rows <= t alone (the first rows are padded on the left with the first row). Scores are float64, one per
-row, higher = more anomalous, and repeatable. Values that go in and come out are in raw units; residuals are scaled.
+row, higher = more anomalous, at most `LARGEST_SCORE`, and repeatable. Values that go in and come out are in raw units;
+residuals are scaled.
 
 References
 ----------
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["reconstruction", "forecast"]
 NO_VALIDATION = 0.15
+LARGEST_SCORE = float(np.finfo(np.float32).max)
 
 
 class NotFittedError(ValueError):
@@ -79,6 +81,8 @@ class Detector(ABC):
     kind: ClassVar[Kind] = "reconstruction"
     # Whether a value that is not finite makes the score so: then scores are checked, which are fewer.
     shows_non_finite: ClassVar[bool] = False
+    # Of the windows that `_run` is given.
+    precision: ClassVar[type[np.floating]] = np.float32
 
     window_size: int = 1
     threshold: str = "auto"
@@ -132,9 +136,11 @@ class Detector(ABC):
         X : array or DataFrame of shape (n_steps, n_channels), or a list of them
             No window crosses from one series of the list into another.
         y : array of shape (n_steps,), or a list of them, optional
-            1 where a row is anomalous. Families that learn the normal leave such rows out.
+            1 where a row is anomalous. Families that learn the normal leave such rows out. In a list, None stands for
+            a series without labels.
         validation : (X, y), optional
-            For early stopping and the threshold; y may be None. Without it the newest 15 % of each series serve.
+            For early stopping and the threshold; y may be None. Without it the newest 15 % of each series serve. Where
+            only some of its series have labels, the threshold comes from those.
 
         Raises
         ------
@@ -145,7 +151,17 @@ class Detector(ABC):
         names = channel_names(as_list(X)[0]) if as_list(X) else ()
         if not names:
             raise ValueError("X must have shape (n_steps, n_channels); for one channel, reshape it to (n_steps, 1).")
-        self.channels_, self.named_ = names, hasattr(as_list(X)[0], "columns")
+        self.channels_, self.named_, self.threshold_ = names, hasattr(as_list(X)[0], "columns"), None
+        learned = False
+        try:
+            self._learn(X, y, validation)
+            learned = True
+        finally:
+            if not learned:  # or it would score by what an earlier fit left
+                self.channels_ = ()
+        return self
+
+    def _learn(self, X: SeriesLike, y: Any, validation: tuple[SeriesLike, Any] | None) -> None:
         train = self._stretches(X, y)
         if validation is None:
             train, held_out = _split_newest(train, self.window_size)
@@ -161,16 +177,20 @@ class Detector(ABC):
             raise ValueError("y must leave normal rows to learn from; every row is labelled anomalous.")
         self._fit(train, held_out)
         self._calibrate(held_out or train)
-        return self
 
     def decision_function(self, X: SeriesLike) -> np.ndarray:
-        """Score every row: (n_steps,), float64, higher = more anomalous; the scores of a list follow one another."""
+        """Score every row: (n_steps,), float64, higher = more anomalous; the scores of a list follow one another.
+
+        A row too far off for the arithmetic scores `LARGEST_SCORE`: never NaN, which no threshold would flag.
+        """
         with np.errstate(invalid="ignore", over="ignore"):
             scores = [self._decision_function(values) for values in self._checked(X, finite=not self.shows_non_finite)]
         joined = (scores[0] if len(scores) == 1 else np.concatenate(scores)).astype(np.float64)
-        if self.shows_non_finite and not np.isfinite(joined).all():
+        if (np.abs(joined) <= LARGEST_SCORE).all():
+            return joined
+        if self.shows_non_finite:
             self._checked(X)
-        return joined
+        return np.clip(np.nan_to_num(joined, nan=LARGEST_SCORE), -LARGEST_SCORE, LARGEST_SCORE)
 
     def score_frame(self, X: Rows) -> "pd.DataFrame":
         """Scores as a DataFrame with X's index and the column `anomaly_score`."""
@@ -211,7 +231,7 @@ class Detector(ABC):
     # The rest is between the two.
 
     def _outputs(self, values: np.ndarray) -> Iterator[Outputs]:
-        for windows in in_chunks(causal_windows(values, self.window_size)):
+        for windows in in_chunks(causal_windows(values, self.window_size), dtype=self.precision):
             yield self._run(windows)
 
     def _checked(self, X: SeriesLike, *, finite: bool = True) -> list[np.ndarray]:
@@ -221,7 +241,7 @@ class Detector(ABC):
 
     def _stretches(self, X: SeriesLike, y: Any) -> list[Stretch]:
         values = self._checked(X)
-        labels = [None] * len(values) if y is None else as_labels(y, [len(part) for part in values])
+        labels = [None] * len(values) if y is None else list(as_labels(y, [len(part) for part in values]))
         return [Stretch(part, label) for part, label in zip(values, labels, strict=True)]
 
     def _newest_prediction(self, X: Rows) -> Any:
@@ -239,9 +259,10 @@ class Detector(ABC):
     def _calibrate(self, stretches: list[Stretch]) -> None:
         from anomaly_detection.thresholds import choose_threshold, parse_threshold
 
+        labelled = [stretch for stretch in stretches if stretch.labels is not None]
+        stretches = labelled or stretches
         scores = np.concatenate([self._decision_function(stretch.values) for stretch in stretches]).astype(np.float64)
-        known = all(stretch.labels is not None for stretch in stretches)
-        labels = np.concatenate([np.asarray(s.labels) for s in stretches]) if known else None
+        labels = np.concatenate([np.asarray(s.labels) for s in labelled]) if labelled else None
         rule = choose_threshold(labels) if self.threshold == "auto" else parse_threshold(self.threshold)
         self.threshold_ = rule.fit(scores, labels)
 

@@ -185,7 +185,11 @@ def _trivial(protocol: Protocol) -> dict[str, dict[str, Any]]:
     positions: list[np.ndarray] = []
     for trial in protocol.trials:
         rows, truth = trial.validation or (trial.train, None)
-        known += [np.zeros(len(part), bool) for part in rows] if truth is None else truth
+        labels_of_rows = truth or [None] * len(rows)
+        known += [
+            np.zeros(len(part), bool) if label is None else label
+            for part, label in zip(rows, labels_of_rows, strict=True)
+        ]
         positions += [np.arange(len(part)) for part in rows]
     context["positions"] = np.concatenate(
         [t.n_past + np.arange(len(part)) for t in protocol.trials for part in t.labels]

@@ -142,6 +142,12 @@ def labels_of(recording: Recording) -> list[np.ndarray] | None:
     return labels if len(labels) == len(recording.series) else None
 
 
+def known_labels_of(recording: Recording) -> list[np.ndarray | None] | None:
+    """Return the labels of each series, None for one without; None where no series has any."""
+    labels = [series.labels for series in recording.series]
+    return labels if any(part is not None for part in labels) else None
+
+
 def types_of(recording: Recording) -> np.ndarray | None:
     """Return the anomaly type of every row, one series after the other, or None unless every series has them."""
     types = [series.types for series in recording.series if series.types is not None]

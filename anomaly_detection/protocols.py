@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from anomaly_detection.parts import labels_of, read_parts, rows_of, types_of
+from anomaly_detection.parts import known_labels_of, labels_of, read_parts, rows_of, types_of
 from anomaly_detection.series import read_series
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ class Trial:
     train : list of DataFrame
         What teaches.
     train_labels : list of bool arrays, optional
-        None where they are not to be used.
-    validation : (list of DataFrame, list of bool arrays or None), optional
+        None where they are not to be used; in it, None for a series without.
+    validation : (list of DataFrame, labels as above), optional
         For early stopping and the threshold; by default the newest training rows, and all of them, serve.
     test : list of DataFrame
         Series to score.
@@ -65,8 +65,8 @@ class Trial:
     train: "list[pd.DataFrame]"
     test: "list[pd.DataFrame]"
     labels: list[np.ndarray]
-    train_labels: list[np.ndarray] | None = None
-    validation: "tuple[list[pd.DataFrame], list[np.ndarray] | None] | None" = None
+    train_labels: list[np.ndarray | None] | None = None
+    validation: "tuple[list[pd.DataFrame], list[np.ndarray | None] | None] | None" = None
     n_past: int = 0
     types: np.ndarray | None = None
 
@@ -159,11 +159,11 @@ def _csv(data: Path) -> Protocol:
     labels = None if parts.test is None else labels_of(parts.test)
     if parts.test is None or labels is None:
         raise ValueError(f"{data} must have labelled test rows to judge detectors on.")
-    validation = None if parts.validation is None else (rows_of(parts.validation), labels_of(parts.validation))
+    validation = None if parts.validation is None else (rows_of(parts.validation), known_labels_of(parts.validation))
     trial = Trial(
         name=data.name,
         train=rows_of(parts.training),
-        train_labels=labels_of(parts.training),
+        train_labels=known_labels_of(parts.training),
         validation=validation,
         test=rows_of(parts.test),
         labels=labels,

@@ -105,20 +105,20 @@ def _as_float(array: np.ndarray, where: str) -> np.ndarray:
         raise ValueError(f"X must hold numbers; got in {where}: {error}.") from error
 
 
-def as_labels(y: Any, lengths: Sequence[int]) -> list[np.ndarray]:
-    """Check labels against series of these lengths and return one bool array per series.
+def as_labels(y: Any, lengths: Sequence[int]) -> list[np.ndarray | None]:
+    """Check labels against series of these lengths and return one bool array per series, None where y has None.
 
     Raises
     ------
     ValueError
         If a count or a length differs, or a label is neither 0 nor 1.
     """
-    labels = [np.asarray(part) for part in (y if isinstance(y, list | tuple) and len(lengths) == len(y) else [y])]
-    if [part.shape for part in labels] != [(n,) for n in lengths]:
-        raise ValueError(
-            f"y must have one label per row of X, shapes {[(n,) for n in lengths]}; got {[p.shape for p in labels]}."
-        )
+    parts = list(y) if isinstance(y, list | tuple) and len(lengths) == len(y) else [y]
+    labels = [None if part is None else np.asarray(part) for part in parts]
+    shapes = [(n,) if part is None else part.shape for part, n in zip(labels, lengths, strict=False)]
+    if len(labels) != len(lengths) or shapes != [(n,) for n in lengths]:
+        raise ValueError(f"y must have one label per row of X, shapes {[(n,) for n in lengths]}; got {shapes}.")
     for part in labels:
-        if part.dtype != bool and not np.isin(part, (0, 1)).all():
+        if part is not None and part.dtype != bool and not np.isin(part, (0, 1)).all():
             raise ValueError("y must hold 0 (normal) and 1 (anomalous) only; got other values.")
-    return [part.astype(bool) for part in labels]
+    return [None if part is None else part.astype(bool) for part in labels]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from anomaly_detection.base import Detector, Kind, Outputs, Stretch
+from anomaly_detection.base import LARGEST_SCORE, Detector, Kind, Outputs, Stretch
 from anomaly_detection.thresholds import threshold_from_dict
 from anomaly_detection.windows import causal_windows, in_chunks
 
@@ -195,9 +195,13 @@ class OnnxDetector(Detector):
         )
 
     def score_window(self, window: np.ndarray) -> float:
-        """Score the newest row of one window (window_size, n_channels) with nothing checked: the way for live data."""
+        """Score the newest row of one window (window_size, n_channels) with nothing checked: the way for live data.
+
+        A row too far off for single precision scores `LARGEST_SCORE`, as in `decision_function`.
+        """
         scores = self.session_.run(_SCORE, {"window": np.asarray(window, dtype=np.float32)[None]})[0]
-        return float(scores[0])
+        score = float(scores[0])
+        return score if abs(score) <= LARGEST_SCORE else LARGEST_SCORE  # NaN too
 
     def _fit(self, train: list[Stretch], validation: list[Stretch]) -> None:
         raise NotImplementedError

@@ -15,7 +15,7 @@ import numpy as np
 
 from anomaly_detection.base import Detector
 from anomaly_detection.evaluation import evaluate_scores
-from anomaly_detection.parts import Parts, labels_of, lengths_of, rows_of, types_of
+from anomaly_detection.parts import Parts, known_labels_of, labels_of, lengths_of, rows_of, types_of
 from anomaly_detection.series import Recording
 from anomaly_detection.stored import save_detector
 from latent_space.run_folder import to_json
@@ -108,8 +108,8 @@ def train_detector(
         raise ValueError(f"units must name channels ({', '.join(parts.training.channels)}); got {', '.join(unknown)}.")
     checkpoint = _checkpoint(detector, model_dir, resume=resume)
     started = time.perf_counter()
-    validation = None if parts.validation is None else (rows_of(parts.validation), labels_of(parts.validation))
-    detector.fit(rows_of(parts.training), labels_of(parts.training), validation=validation)
+    validation = None if parts.validation is None else (rows_of(parts.validation), known_labels_of(parts.validation))
+    detector.fit(rows_of(parts.training), known_labels_of(parts.training), validation=validation)
     seconds = time.perf_counter() - started
     metrics = {name: judge(detector, part) for name, part in parts.items() if name != "unlabeled"}
     rows = {name: part.n_rows for name, part in parts.items()}

@@ -58,9 +58,9 @@ def causal_windows(series: np.ndarray, window_size: int) -> np.ndarray:
     return full_windows(pad_left(series, window_size - 1), window_size)
 
 
-def in_chunks(windows: np.ndarray) -> Iterator[np.ndarray]:
-    """Cut windows (n, window_size, n_channels) into contiguous float32 blocks of about 128 kB, in order."""
-    per_window = max(1, 4 * windows.shape[1] * windows.shape[2])
+def in_chunks(windows: np.ndarray, *, dtype: type[np.floating] = np.float32) -> Iterator[np.ndarray]:
+    """Cut windows (n, window_size, n_channels) into contiguous blocks of about 128 kB, in order."""
+    per_window = max(1, np.dtype(dtype).itemsize * windows.shape[1] * windows.shape[2])
     size = max(1, _CHUNK_BYTES // per_window)
     for start in range(0, len(windows), size):
-        yield np.ascontiguousarray(windows[start : start + size], dtype=np.float32)
+        yield np.ascontiguousarray(windows[start : start + size], dtype=dtype)

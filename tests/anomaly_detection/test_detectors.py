@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anomaly_detection.base import Detector, NotFittedError
+from anomaly_detection.base import LARGEST_SCORE, Detector, NotFittedError
 from anomaly_detection.registry import DETECTORS, make_detector
 from anomaly_detection.stored import load_detector, save_detector
 
@@ -134,6 +134,21 @@ class TestScores:
         scores = fitted.decision_function(rows)
         np.testing.assert_allclose(outputs.score, scores, rtol=1e-5, atol=1e-5 * scores.std())
         np.testing.assert_allclose(np.square(outputs.residual).mean(axis=1), outputs.score, rtol=1e-4)
+
+    @pytest.mark.parametrize("value", [3.4e38, -1e300])
+    def test_of_a_value_beyond_the_arithmetic_are_the_largest(
+        self, fitted: Detector, all_stored: Path, rows: np.ndarray, value: float
+    ) -> None:
+        stored = load_detector(all_stored / fitted.name)
+        rows = rows.copy()
+        rows[20, :2] = value  # as a sensor that says "no reading" does
+        for detector in (fitted, stored):
+            scores = detector.decision_function(rows)
+            assert np.isfinite(scores).all() and (scores <= LARGEST_SCORE).all()
+            assert detector.predict(rows)[20] == 1
+        window = rows[21 - fitted.window_size : 21]
+        with np.errstate(over="ignore"):
+            assert stored.score_window(window) == stored.decision_function(rows)[20]
 
     def test_leave_the_input_alone(self, fitted: Detector, rows: np.ndarray) -> None:
         before = rows.copy()
@@ -263,6 +278,26 @@ class TestFit:
         detector = make(name, batch_size=1) if "batch_size" in make(name).settings else make(name)
         detector.fit([train, train[:1]], validation=(train[:1], None))
         assert np.isfinite(detector.decision_function(train)).all()
+
+    def test_the_newest_rows_set_the_threshold_and_teach_nothing(self, name: str) -> None:
+        rows, labels = planted(0)
+        alone = make(name).fit(rows, labels)
+        split = make(name).fit(rows[:204], labels[:204], validation=(rows[204:], labels[204:]))
+        assert alone.threshold_ == split.threshold_ and alone.threshold_.value_ == split.threshold_.value_
+
+    def test_a_series_without_labels_beside_one_with(self, name: str) -> None:
+        (rows, labels), other = planted(0), normal_rows(100, 1)
+        mixed = make(name).fit([rows, other], [labels, None], validation=([rows, other], [labels, None]))
+        assert mixed.threshold_ == make(name).fit(rows, labels, validation=(rows, labels)).threshold_
+        assert mixed.threshold_.name == "best_f1"
+        assert area_under_curve(labels, mixed.decision_function(rows)) > 0.9
+
+    def test_a_fit_that_fails_leaves_nothing_to_score_by(self, name: str, rows: np.ndarray) -> None:
+        detector = make(name).fit(normal_rows(100, 1))
+        with pytest.raises(ValueError, match="every row is labelled"):
+            detector.fit(normal_rows(100, 1), np.ones(100))
+        with pytest.raises(NotFittedError, match="not fitted"):
+            detector.decision_function(rows)
 
     def test_fewer_rows_than_a_window(self, name: str) -> None:
         with pytest.raises(ValueError, match=f"window_size = {make(name, window_size=9).window_size} rows"):

@@ -5,7 +5,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anomaly_detection.parts import check_ratios, cut_by_time, labels_of, lengths_of, read_parts, rows_of, types_of
+from anomaly_detection.parts import (
+    check_ratios,
+    cut_by_time,
+    known_labels_of,
+    labels_of,
+    lengths_of,
+    read_parts,
+    rows_of,
+    types_of,
+)
 from anomaly_detection.preparation import prepare
 from anomaly_detection.series import Recording, Series
 
@@ -108,3 +117,6 @@ def test_rows_labels_and_types_follow_the_series() -> None:
     assert types_of(made) is None
     half = replace(made, series=(made.series[0], replace(made.series[1], labels=None)))
     assert labels_of(half) is None
+    known = known_labels_of(half)
+    assert known[0] is half.series[0].labels and known[1] is None
+    assert known_labels_of(replace(half, series=half.series[1:])) is None

@@ -61,6 +61,7 @@ def test_labels_become_one_bool_array_per_series() -> None:
     assert one.tolist() == [False, True]
     assert two.tolist() == [True]
     assert as_labels([0, 1, 1], [3])[0].dtype == bool
+    assert as_labels([None, [0, 1]], [5, 2])[0] is None
     assert as_labels(
         [
             [0],

@@ -7,6 +7,7 @@ import pytest
 
 from anomaly_detection import load_detector, make_detector
 from anomaly_detection.parts import Parts, read_parts, rows_of
+from anomaly_detection.series import Recording
 from anomaly_detection.training import fingerprint, judge, train_detector
 
 
@@ -41,6 +42,23 @@ def test_without_labels_the_scores_alone_are_reported(parts: Parts, tmp_path: Pa
     assert set(report.metrics["training"]) == {"mean_score"}
     assert report.threshold_method == "false_positive_rate"
     assert "F1" not in str(report)
+
+
+def test_labels_of_some_machines_are_used(parts: Parts, tmp_path: Path) -> None:
+    def half(recording: Recording) -> Recording:
+        first = recording.machines[0]
+        bare = [s if s.name == first else replace(s, labels=None, types=None) for s in recording.series]
+        return replace(recording, series=tuple(bare))
+
+    some = Parts(half(parts.training), half(parts.validation))
+    report = train_detector(make_detector("pca", statistic="t2"), some, tmp_path)
+    assert report.threshold_method == "best_f1"
+    detector = make_detector("pca", statistic="t2").fit(
+        rows_of(some.training),
+        [np.zeros(len(s), bool) if s.labels is None else s.labels for s in some.training.series],
+        validation=(rows_of(some.validation)[0], some.validation.series[0].labels),
+    )
+    assert report.threshold == detector.threshold_.value_
 
 
 def test_test_rows_do_not_reach_the_detector(parts: Parts, tmp_path: Path) -> None:
