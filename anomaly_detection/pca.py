@@ -65,6 +65,7 @@ class PCADetector(Detector):
 
     name: ClassVar[str] = "pca"
     shows_non_finite: ClassVar[bool] = True
+    precision: ClassVar[type[np.floating]] = np.float64
     n_components: int = 2
     statistic: Literal["q", "t2", "combined"] = "q"
     scaling: Literal["standard", "minmax", "robust"] = "standard"
@@ -93,7 +94,9 @@ class PCADetector(Detector):
 
         rows = self._normal_statistics(train, np.mean)
         self.scaling_ = fit_scaling(self.scaling, rows)
-        pca = PCA(self._usable_components(*rows.shape)).fit(self.scaling_.apply(rows))
+        pca = PCA(self._usable_components(*rows.shape), random_state=0)  # random where there are many channels
+        with np.errstate(invalid="ignore"):  # shares of a variance that is 0
+            pca.fit(self.scaling_.apply(rows))
         # PCA centres once more, which matters for scalings that do not centre at the mean.
         center = self.scaling_.undo(pca.mean_[None])[0]
         self.scaling_ = Scaling(center, self.scaling_.scale)
@@ -125,7 +128,13 @@ class PCADetector(Detector):
         for stretch in train:
             windows = full_windows(stretch.values.astype(np.float64, copy=False), self.window_size)
             parts.append(statistic(windows, axis=1)[normal_windows(stretch, self.window_size)])
-        return np.concatenate(parts)
+        rows = np.concatenate(parts)
+        if not len(rows):
+            raise ValueError(
+                f"y must leave {self.window_size} normal rows in a row, a window, to learn from; anomalous ones are in "
+                "every window. Take a smaller window_size."
+            )
+        return rows
 
     def _fit_weights(self, scaled: np.ndarray) -> np.ndarray:
         plane = self.components_.T @ self.components_
@@ -136,7 +145,8 @@ class PCADetector(Detector):
 
         covariance, _ = ledoit_wolf(scaled, assume_centered=True)
         values, vectors = np.linalg.eigh(covariance)
-        precision = (vectors / np.maximum(values, values.max() * 1e-12)) @ vectors.T
+        floored = np.maximum(values, values.max() * 1e-12)
+        precision = (vectors / np.where(floored > 0, floored, 1.0)) @ vectors.T  # 1: where no channel has spread
         if self.statistic == "t2":
             return _square_root(precision)
         inside = plane @ precision @ plane

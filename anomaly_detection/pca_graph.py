@@ -42,7 +42,7 @@ def pca_graph(detector: "PCADetector") -> bytes:
     shapes: dict[str, list[str | int]] = {
         "score": ["batch"],
         "reconstruction": ["batch", size, n_channels],
-        "latent": ["batch", detector.n_components],
+        "latent": ["batch", len(detector.components_)],
         "residual": ["batch", n_channels],
     }
     if detector.spread_scaling_ is not None:

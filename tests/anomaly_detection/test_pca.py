@@ -184,3 +184,33 @@ def test_a_value_that_is_not_finite_shows_in_the_scores_and_is_refused(value, se
     rows[77, 2] = value
     with pytest.raises(ValueError, match=r"X must be finite; got -?(nan|inf) in channel 'channel_2', row 77"):
         detector.decision_function(rows)
+
+
+def test_a_wide_table_is_fitted_alike_every_time():
+    rows = np.random.default_rng(0).normal(size=(640, 60))  # where scikit-learn draws random numbers
+    state = np.random.get_state()[1].copy()  # noqa: NPY002 - the global generator is what must not be touched
+    first, second = (PCADetector().fit(rows).decision_function(rows) for _ in range(2))
+    assert np.array_equal(first, second)
+    assert np.array_equal(np.random.get_state()[1], state)  # noqa: NPY002
+
+
+@pytest.mark.parametrize("options", [{"statistic": "t2"}, {"statistic": "combined"}])
+def test_a_machine_that_stands_still_while_it_teaches(options):
+    still = np.full((100, 3), 5.0)
+    detector = PCADetector(**options).fit(still)
+    assert detector.predict(np.array([[5.0, 5.0, 5.0], [5.0, 6.0, 5.0]])).tolist() == [0, 1]
+
+
+def test_large_values_keep_their_residuals():
+    rows = np.random.default_rng(0).normal(size=(500, 3))
+    rows[:, 0] += 1e9  # there single precision knows every 64th number
+    detector = PCADetector(n_components=1).fit(rows)
+    assert detector.outputs(rows).score == pytest.approx(detector.decision_function(rows), rel=1e-4)
+    assert detector.reconstruct(rows)[:, 0].std() < 2
+
+
+@pytest.mark.parametrize("scaling", ["standard", "minmax", "robust"])
+def test_labels_in_every_window_are_refused(scaling):
+    labels = np.arange(600) % 5 == 0
+    with pytest.raises(ValueError, match="y must leave 10 normal rows in a row, a window, to learn from"):
+        PCADetector(window_size=10, scaling=scaling).fit(correlated(), labels)

@@ -1,4 +1,5 @@
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 
@@ -45,3 +46,10 @@ def test_the_graph_takes_any_batch_and_names_its_shapes() -> None:
     }
     for n in (1, 7):
         assert session.run(["score"], {"window": np.zeros((n, 3, 3), np.float32)})[0].shape == (n,)
+
+
+def test_the_graph_tells_how_many_components_there_are() -> None:
+    detector = PCADetector(statistic="t2").fit(np.random.default_rng(0).normal(size=(100, 1)))
+    session = onnxruntime.InferenceSession(detector.to_onnx(), providers=["CPUExecutionProvider"])
+    assert {output.name: output.shape for output in session.get_outputs()}["latent"] == ["batch", 1]
+    assert onnx.load_from_string(detector.to_onnx()).graph.output[2].type.tensor_type.shape.dim[1].dim_value == 1
