@@ -1,13 +1,15 @@
 """How well every detector watches the simulated rig with its default settings, and what labels could give at best.
 
-Run: ``python benchmarks/bench_rig.py [--seeds 10 11 12] [--detectors tcn pca] [--mode episodes samples] [--quick]``.
-Five machines of 20,000 rows; 70 % of each machine's time trains, 15 % validates, the newest 15 % tests. The threshold
-is the best F1 of the validation part. Defaults were chosen on the seeds 0, 1 and 2 alone; the seeds here are others.
+Run: ``python benchmarks/bench_rig.py [--full] [--seeds 20 21] [--detectors tcn pca] [--mode episodes samples]``.
+70 % of each of five machines' time trains, 15 % validates, the newest 15 % tests. The threshold is the best F1 of the
+validation part. Defaults were chosen on the seeds 0, 1 and 2 alone, and the seeds 10 to 12 have shown faults that were
+mended; the seeds here are others. The TCN is trained three times on the first seed: what chance in the training does.
 Beside the detectors: scores that look at no sensor, and gradient boosting that learns the labels of rows (of rows with
 lags and means of the past, where anomalies are episodes): what supervision reaches.
 
-All seeds take about half an hour, most of it for the networks; ``--quick`` takes one seed, fewer rows and few epochs,
-and proves only that everything runs.
+By default one seed, episodes, and machines of 6,000 rows that fail three times as often, so that the test part holds
+every type: about two minutes. ``--full`` takes 20,000 rows of which 5 % are anomalous, three seeds and both modes,
+about half an hour, and compares the TCN with what it must reach.
 """
 
 import argparse
@@ -40,6 +42,8 @@ PARTS = {"training": (0.0, 0.7), "validation": (0.7, 0.85), "test": (0.85, 1.0)}
 LAGS, MEANS = (1, 2, 3, 5, 10, 20), (5, 10, 20, 40, 80)
 BOUND = "boosting (labels)"
 CHOSEN = "tcn"
+SEEDS = [20, 21, 22]
+SHORT, FULL = (6_000, 0.15), (20_000, 0.05)  # rows per machine, share of them that is anomalous
 
 
 @dataclass(frozen=True)
@@ -54,23 +58,24 @@ class Part:
 def main() -> None:
     """Run what the arguments name, print a table per mode."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[10, 11, 12])
+    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--seeds", type=int, nargs="+")
     parser.add_argument("--detectors", nargs="+", default=list(DETECTORS), choices=list(DETECTORS))
-    parser.add_argument("--mode", nargs="+", default=["episodes", "samples"], choices=["episodes", "samples"])
-    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--mode", nargs="+", choices=["episodes", "samples"])
     options = parser.parse_args()
-    seeds, n_steps = (options.seeds[:1], 10_000) if options.quick else (options.seeds, 20_000)
-    settings = {name: {"max_epochs": 2} if options.quick and name != "pca" else {} for name in options.detectors}
-    for mode in options.mode:
-        print(f"\nmode {mode}; {platform.machine()}, one thread; 5 machines x {n_steps:,} rows, seeds {seeds}")
-        results = measure_rig(settings, mode=mode, seeds=seeds, n_steps=n_steps)
-        if mode == "episodes" and CHOSEN in settings and not options.quick:
-            # The same data, other weights at the start: what chance in the training does.
-            others = {f"{CHOSEN}:seed {n}": {"random_state": n} for n in (1, 2)}
-            restarts = measure_rig(others, seeds=seeds[:1], references=False)
+    seeds = options.seeds or (SEEDS if options.full else SEEDS[:1])
+    size = FULL if options.full else SHORT
+    for mode in options.mode or (["episodes", "samples"] if options.full else ["episodes"]):
+        print(f"\nmode {mode}; {platform.machine()}, one thread, seeds {seeds}")
+        print(f"  5 machines x {size[0]:,} rows, {size[1]:.0%} of them anomalous")
+        results = measure_rig({name: {} for name in options.detectors}, mode=mode, seeds=seeds, size=size)
+        if mode == "episodes" and CHOSEN in options.detectors:
+            # The same data, other weights at the start.
+            others = {f"{CHOSEN}:training {n + 1}": {"random_state": n} for n in (1, 2)}
+            restarts = measure_rig(others, seeds=seeds[:1], size=size, references=False)
             results = {**results, **restarts}
         print_table(results)
-        if not options.quick:
+        if options.full:
             print_verdict(results, mode)
 
 
@@ -79,7 +84,7 @@ def measure_rig(
     *,
     mode: str = "episodes",
     seeds: list[int],
-    n_steps: int = 20_000,
+    size: tuple[int, float] = FULL,
     references: bool = True,
 ) -> dict[str, list[dict[str, Any]]]:
     """Evaluate detectors, the bound and the trivial rows.
@@ -88,6 +93,8 @@ def measure_rig(
     ----------
     settings : dict of str to dict
         Settings of each detector, by its name; `name:anything` tries one name with several settings.
+    size : (int, float)
+        Rows per machine, and the share of them that is anomalous.
     references : bool
         Whether the bound and the trivial rows are measured too.
 
@@ -98,7 +105,7 @@ def measure_rig(
     """
     found: dict[str, list[dict[str, Any]]] = {}
     for seed in seeds:
-        parts = rig_parts(n_steps, mode, seed)
+        parts = rig_parts(*size, mode=mode, seed=seed)
         rows = [_measure_references(parts, lagged=mode == "episodes")] if references else []
         for name, result in chain(*rows, _measure_detectors(settings, parts)):
             found.setdefault(name, []).append(result)
@@ -106,9 +113,9 @@ def measure_rig(
     return found
 
 
-def rig_parts(n_steps: int, mode: str, seed: int) -> dict[str, Part]:
+def rig_parts(n_steps: int, anomaly_rate: float, *, mode: str, seed: int) -> dict[str, Part]:
     """Simulate and cut every machine by time."""
-    frame = simulate_rig(n_steps, mode=mode, seed=seed)  # type: ignore[arg-type]
+    frame = simulate_rig(n_steps, anomaly_rate=anomaly_rate, mode=mode, seed=seed)  # type: ignore[arg-type]
     machines = [group for _, group in frame.groupby("machine")]
     parts = {}
     for name, (begin, end) in PARTS.items():
@@ -188,6 +195,14 @@ def print_table(results: dict[str, list[dict[str, Any]]]) -> None:
     print("means over the seeds:")
     for name, rows in results.items():
         print("  " + _line(name, rows))
+    aucs = _trainings(results)
+    if len(aucs) > 1:
+        print(f"{CHOSEN}: spread of the AUC over {len(aucs)} trainings on the first seed {max(aucs) - min(aucs):.4f}")
+
+
+def _trainings(results: dict[str, list[dict[str, Any]]]) -> list[float]:
+    """Return the AUC of every training of the chosen detector on the first seed."""
+    return [rows[0]["roc_auc"] for name, rows in results.items() if name.partition(":")[0] == CHOSEN]
 
 
 def _line(name: str, rows: list[dict[str, Any]]) -> str:
@@ -222,7 +237,7 @@ def print_verdict(results: dict[str, list[dict[str, Any]]], mode: str) -> None:
             share = means[key] / float(np.mean([row[key] for row in bound]))
             print(f"{_mark(share >= 0.95)} {best}: {key} {share:.3f} of the bound (target .95)")
         return
-    aucs = [results[name][0]["roc_auc"] for name in results if name.partition(":")[0] == best]
+    aucs = _trainings(results)
     recalls = {kind: _recall(rows, kind) for kind in RIG_TYPES}
     for key, target in (("f1", 0.93), ("precision", 0.90), ("roc_auc", 0.97)):
         print(f"{_mark(means[key] > target)} {best}: {key} {means[key]:.3f} (target > {target})")
