@@ -115,6 +115,7 @@ class TCNDetector(ForecastDetector):
     """
 
     name: ClassVar[str] = "tcn"
+    dropout: float = 0.1
     channels: int = 20
     kernel_size: int = 5
     n_layers: int = 3
