@@ -281,9 +281,17 @@ class TestFit:
 
     def test_the_newest_rows_set_the_threshold_and_teach_nothing(self, name: str) -> None:
         rows, labels = planted(0)
+        rows[210:220, :2] += 12
+        labels[210:220] = 1
         alone = make(name).fit(rows, labels)
         split = make(name).fit(rows[:204], labels[:204], validation=(rows[204:], labels[204:]))
-        assert alone.threshold_ == split.threshold_ and alone.threshold_.value_ == split.threshold_.value_
+        assert alone.threshold_.name == split.threshold_.name == "best_f1"
+        assert alone.threshold_.value_ == split.threshold_.value_
+
+    def test_a_series_that_hardly_fills_a_window_teaches_whole(self, name: str) -> None:
+        size = make(name, window_size=9).window_size
+        detector = make(name, window_size=9).fit(normal_rows(size + 1, 1))
+        assert np.isfinite(detector.threshold_.value_)
 
     def test_a_series_without_labels_beside_one_with(self, name: str) -> None:
         (rows, labels), other = planted(0), normal_rows(100, 1)

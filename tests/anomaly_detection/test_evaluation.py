@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sklearn import metrics
 
 from anomaly_detection.evaluation import average_precision, evaluate_scores, roc_auc
+from anomaly_detection.vus import volume_under_surface
 
 ROWS = st.lists(st.tuples(st.integers(0, 1), st.integers(-3, 5)), min_size=2, max_size=80)
 RATES = ("precision", "recall", "f1", "accuracy", "false_alarm_rate", "missed_alarm_rate", "event_recall", "roc_auc")
@@ -211,3 +212,11 @@ def test_arguments_are_checked(change, message):
     arguments = {"labels": [0, 1, 0], "scores": [0.0, 1.0, 2.0], "threshold": 0.5} | change
     with pytest.raises(ValueError, match=message):
         evaluate_scores(arguments.pop("labels"), arguments.pop("scores"), **arguments)
+
+
+def test_the_volumes_keep_series_apart():
+    labels, scores = np.repeat([0, 1, 0, 1], 30), np.random.default_rng(0).random(120)
+    found = evaluate_scores(labels, scores, threshold=0.5, series=[60, 60], sliding_window=20)
+    apart = volume_under_surface(labels, scores, window=20, series=[60, 60])
+    assert (found["vus_roc"], found["vus_pr"]) == apart
+    assert apart != volume_under_surface(labels, scores, window=20)

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.covariance import LedoitWolf
 from sklearn.decomposition import PCA
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
 from anomaly_detection.pca import PCADetector
 
@@ -214,3 +214,44 @@ def test_labels_in_every_window_are_refused(scaling):
     labels = np.arange(600) % 5 == 0
     with pytest.raises(ValueError, match="y must leave 10 normal rows in a row, a window, to learn from"):
         PCADetector(window_size=10, scaling=scaling).fit(correlated(), labels)
+
+
+@pytest.mark.parametrize("scaling", [MinMaxScaler(), RobustScaler()])
+def test_other_scalings_are_scikit_learns_too(scaling):
+    rows = np.exp(correlated() / 5)  # mean, median and middle of the range lie apart
+    name = {"MinMaxScaler": "minmax", "RobustScaler": "robust"}[type(scaling).__name__]
+    detector = PCADetector(scaling=name).fit(rows, validation=(rows, None))
+    scaled = scaling.fit_transform(rows)
+    pca = PCA(2).fit(scaled)
+    oracle = np.square(scaled - pca.inverse_transform(pca.transform(scaled))).mean(axis=1)
+    assert detector.decision_function(rows) == pytest.approx(oracle, rel=1e-6, abs=1e-12)
+
+
+def test_single_precision_rows_lose_nothing_to_a_large_mean():
+    rows = np.round(np.random.default_rng(0).normal(size=(500, 3)) * 4)
+    rows[:, 2] += 1e6 + 1 / 3
+    single = rows.astype(np.float32)
+    detector = PCADetector(n_components=1).fit(single)
+    assert detector.decision_function(single) == pytest.approx(
+        detector.decision_function(single.astype(np.float64)), rel=1e-4, abs=1e-5
+    )
+
+
+def test_a_reconstruction_is_that_of_the_newest_row():
+    rows = correlated()
+    detector = PCADetector(window_size=4).fit(rows)
+    plane = detector.components_.T @ detector.components_
+    expected = detector.scaling_.undo(detector.scaling_.apply(rows) @ plane)
+    assert detector.reconstruct(rows) == pytest.approx(expected)
+
+
+def test_without_an_error_every_channel_has_the_same_share():
+    detector = PCADetector(n_components=1).fit(np.array([[-1.0, -1.0], [1.0, 1.0]] * 20))
+    assert detector.contributions(np.array([[0.0, 0.0]])).tolist() == [[0.5, 0.5]]
+
+
+def test_a_score_equal_to_the_threshold_is_not_flagged():
+    rows = correlated()
+    detector = PCADetector(threshold="percentile=100").fit(rows, validation=(rows, None))
+    assert detector.predict(rows).sum() == 0
+    assert (detector.decision_function(rows) == detector.threshold_.value_).any()

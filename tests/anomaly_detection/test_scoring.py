@@ -120,3 +120,8 @@ def test_a_stored_detector_scores_a_whole_recording(tmp_path: Path, rig_csv: Pat
     assert report.n_rows == len(scores) == 8000
     assert (scores["is_anomaly"] == truth).mean() > 0.95
     assert set(scores["machine"]) == {"machine1", "machine2"}
+
+
+def test_a_score_equal_to_the_threshold_is_not_flagged(tmp_path: Path) -> None:
+    detector = make_detector("pca", n_components=1, threshold="percentile=100").fit(ROWS, validation=(ROWS, None))
+    assert score_table(detector, table(tmp_path, ROWS), tmp_path / "s.csv").n_anomalies == 0

@@ -140,3 +140,9 @@ def test_a_channel_that_single_precision_blurs_is_told(tmp_path: Path) -> None:
     rows = ROWS.astype("float64").assign(c=1.7e9 + ROWS["a"])
     with pytest.warns(UserWarning, match=r"Channel 'c' varies little far from 0: .* Subtract a constant"):
         save_detector(make_detector("pca").fit(rows), tmp_path)
+
+
+def test_weights_of_another_detector_are_removed(tmp_path: Path) -> None:
+    (tmp_path / "best_model.pth").write_bytes(b"of a network that was here before")
+    save_detector(make_detector("pca").fit(ROWS), tmp_path)
+    assert sorted(file.name for file in tmp_path.iterdir()) == [FACTS, MODEL]

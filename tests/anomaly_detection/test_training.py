@@ -104,9 +104,20 @@ def test_an_interrupted_training_goes_on_where_it_stopped(parts: Parts, tmp_path
 
 def test_judging_keeps_series_apart(parts: Parts) -> None:
     detector = make_detector("pca").fit(rows_of(parts.training), [s.labels for s in parts.training.series])
-    found = judge(detector, parts.test)
-    assert found["n_rows"] == 2400
+    first = parts.test.series[0]
+    ends = np.flatnonzero(np.diff(first.labels.astype(int), append=0) == -1)
+    cut = int(ends[0])  # within the first event: its two halves are events of two series
+    apart = replace(parts.test, series=(first.rows(0, cut), first.rows(cut, len(first)), *parts.test.series[1:]))
+    whole, found = judge(detector, parts.test), judge(detector, apart)
+    assert found["n_rows"] == whole["n_rows"] == 2400
+    assert found["n_events"] == whole["n_events"] + 1
     assert set(found["per_type"]) <= {"SPIKE", "MULTI_SENSOR"}
+
+
+def test_judging_knows_the_step(parts: Parts) -> None:
+    detector = make_detector("pca").fit(rows_of(parts.training), validation=(rows_of(parts.training), None))
+    per_hour = [judge(detector, replace(parts.test, step_s=s))["false_alarms_per_hour"] for s in (1.0, 10.0)]
+    assert per_hour[0] == pytest.approx(10 * per_hour[1]) and per_hour[0] > 0
 
 
 def test_a_fingerprint_changes_with_any_value(parts: Parts) -> None:
@@ -116,3 +127,5 @@ def test_a_fingerprint_changes_with_any_value(parts: Parts) -> None:
     changed = replace(parts.test, series=(replace(series, values=values), *parts.test.series[1:]))
     assert fingerprint(parts.test) == fingerprint(parts.test)
     assert fingerprint(changed) != fingerprint(parts.test)
+    relabelled = replace(parts.test, series=(replace(series, labels=~series.labels), *parts.test.series[1:]))
+    assert fingerprint(relabelled) != fingerprint(parts.test)
