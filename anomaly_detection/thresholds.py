@@ -302,7 +302,10 @@ def threshold_from_dict(description: Mapping[str, Any]) -> Threshold:
     """
     if set(description) != {"name", "settings", "value"} or not isinstance(description["settings"], Mapping):
         raise ValueError(f"threshold must have the keys name, settings and value; got {sorted(description)}.")
-    threshold = make_threshold(description["name"], **description["settings"])
+    name, settings = description["name"], description["settings"]
+    if not isinstance(name, str) or "name" in settings:
+        raise ValueError(f"threshold must have a name and settings of its own; got {name!r} with {sorted(settings)}.")
+    threshold = make_threshold(name, **settings)
     value = description["value"]
     if value is not None:
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):

@@ -23,6 +23,7 @@ _PATTERNS = tuple(p + end for p in _DATE_FORMATS for end in ("", ".%f")) + tuple
 _UNITS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 _UNIT_LIMITS = (("s", 1e11), ("ms", 1e14), ("us", 1e17), ("ns", 1e19))
 _MAX_NS = 9.2e18
+_SAMPLE_CELLS = 1000
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def time_format_of(column: "pd.Series") -> str | None:
     if types.is_numeric_dtype(column.dtype):
         size = float(cells.abs().median())
         return next((unit for unit, limit in _UNIT_LIMITS if size < limit), None)
-    sample = cells.iloc[:1000]
+    sample = cells.iloc[:: max(1, len(cells) // _SAMPLE_CELLS)]  # of all times: the first may all be of one day
     read = {pattern: read_times(sample, pattern) for pattern in ("iso", *_PATTERNS)}
     # Of the patterns that fit equally (day first or month first) the one in which time runs most steadily forward.
     best = max(read, key=lambda pattern: (np.count_nonzero(~np.isnat(read[pattern])), -_spread(read[pattern])))

@@ -252,6 +252,8 @@ def test_settings_must_be_numbers(value):
         ({"value": "3"}, "got '3'"),
         ({"value": True}, "got True"),
         ({"name": "secret"}, "got 'secret'"),
+        ({"name": ["percentile"]}, "must have a name and settings of its own; got .*percentile"),
+        ({"settings": {"name": 5}}, "must have a name and settings of its own; got .percentile. with .*name"),
         ({"settings": 5}, "must have the keys name, settings and value"),
         ({"more": 5}, "must have the keys name, settings and value; got .'more'"),
     ],

@@ -104,3 +104,10 @@ def test_times_beyond_nanoseconds_are_unreadable():
 @pytest.mark.parametrize("cells", [["a", "b"], [NAN], [True, False], ["10:14:33"]])
 def test_what_is_no_time(cells):
     assert time_format_of(pd.Series(cells)) is None
+
+
+def test_month_first_shows_after_a_day():
+    times = pd.date_range("2026-03-12 20:00:00", periods=4000, freq="10s")  # the 12th lasts for 1,440 rows
+    cells = pd.Series(times.strftime("%m/%d/%Y %H:%M:%S"))
+    assert time_format_of(cells) == "%m/%d/%Y %H:%M:%S"
+    assert (read_times(cells, time_format_of(cells)) == times.to_numpy("datetime64[ns]")).all()
