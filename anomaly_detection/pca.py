@@ -127,7 +127,10 @@ class PCADetector(Detector):
         parts = []
         for stretch in train:
             windows = full_windows(stretch.values.astype(np.float64, copy=False), self.window_size)
-            parts.append(statistic(windows, axis=1)[normal_windows(stretch, self.window_size)])
+            # Block by block: a standard deviation makes a copy of the windows, which share their rows.
+            blocks = [windows[start : start + _BLOCK_ROWS] for start in range(0, max(1, len(windows)), _BLOCK_ROWS)]
+            found = np.concatenate([statistic(block, axis=1) for block in blocks])
+            parts.append(found[normal_windows(stretch, self.window_size)])
         rows = np.concatenate(parts)
         if not len(rows):
             raise ValueError(

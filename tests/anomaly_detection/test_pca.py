@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -255,3 +257,14 @@ def test_a_score_equal_to_the_threshold_is_not_flagged():
     detector = PCADetector(threshold="percentile=100").fit(rows, validation=(rows, None))
     assert detector.predict(rows).sum() == 0
     assert (detector.decision_function(rows) == detector.threshold_.value_).any()
+
+
+def test_learning_the_spread_of_long_windows_takes_little_memory():
+    rows = np.random.default_rng(0).normal(size=(60_000, 4))
+    tracemalloc.start()
+    detector = PCADetector(statistic="t2", spread=True, window_size=100).fit(rows, validation=(rows[:200], None))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 120e6  # all windows at once are 192 MB
+    means = np.lib.stride_tricks.sliding_window_view(rows, 100, axis=0).mean(axis=2)
+    assert detector.scaling_.center == pytest.approx(means.mean(axis=0))
