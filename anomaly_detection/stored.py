@@ -21,6 +21,7 @@ import numpy as np
 from anomaly_detection.base import LARGEST_SCORE, Detector, Kind, Outputs, Stretch
 from anomaly_detection.thresholds import threshold_from_dict
 from anomaly_detection.windows import causal_windows, in_chunks
+from latent_space.onnx_session import open_session
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -163,14 +164,7 @@ class OnnxDetector(Detector):
     session_: "onnxruntime.InferenceSession" = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        try:
-            self.session_ = onnxruntime.InferenceSession(self.model_, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime raises classes of its own that it does not export
-            raise ValueError(f"{MODEL} must be an ONNX model; got: {str(error).splitlines()[0]}") from error
+        self.session_ = open_session(self.model_, name=MODEL)
         self.kind, self.name = self.kind_, self.name_  # type: ignore[misc]
         shape = self.session_.get_inputs()[0].shape
         expected = [self.window_size, len(self.facts_["channels"])]

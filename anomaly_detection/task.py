@@ -22,6 +22,7 @@ from anomaly_detection.metadata import unique_keys
 from anomaly_detection.stored import FACTS, MODEL, read_facts
 from anomaly_detection.thresholds import threshold_from_dict
 from anomaly_detection.windows import causal_windows
+from latent_space import onnx_session
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -157,19 +158,8 @@ def open_session(path: Path) -> "onnxruntime.InferenceSession":
     ValueError
         If onnxruntime cannot read it.
     """
-    import onnxruntime
-
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"No model at {path}. Train one with `armscope anomaly train`, or point ARMSCOPE_MODEL at yours."
-        )
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # its errors have no common base
-        raise ValueError(f"{path} must be an ONNX model that onnxruntime reads: {error}") from error
+    advice = "Train one with `armscope anomaly train`, or point ARMSCOPE_MODEL at yours."
+    return onnx_session.open_session(path, advice=advice)
 
 
 def _read_model(config: AnomalyConfig) -> ModelFacts:

@@ -17,9 +17,10 @@ from armbench_segmentation.dataset import read_sample
 from armbench_segmentation.decode import decode_predictions
 from armbench_segmentation.detections import Detections, encode_window
 from armbench_segmentation.instances import Instances
-from armbench_segmentation.model import open_session, read_facts, runtime_errors
+from armbench_segmentation.model import open_session, read_facts
 from armbench_segmentation.resize import Resize, ResizeMode
 from armbench_segmentation.samples import Sample, SetAside
+from latent_space.onnx_session import runtime_errors
 from latent_space.progress import track
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from armbench_segmentation.resize import ResizeMode
+from latent_space import onnx_session
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -60,27 +61,8 @@ def open_session(path: Path, *, threads: int = 1) -> "onnxruntime.InferenceSessi
     ValueError
         If onnxruntime cannot read it.
     """
-    import onnxruntime
-
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"No model at {path}. Train one with `armscope segmentation train`, or point ARMSCOPE_MODEL at yours."
-        )
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except runtime_errors() as error:
-        raise ValueError(f"{path} must be an ONNX model that onnxruntime reads: {error}") from error
-
-
-def runtime_errors() -> tuple[type[Exception], ...]:
-    """Give what onnxruntime raises on a file or an input that it cannot use; its errors have no common base."""
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
-
-    names = ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoSuchFile", "NotImplemented")
-    return tuple(getattr(state, name) for name in (*names, "RuntimeException"))
+    advice = "Train one with `armscope segmentation train`, or point ARMSCOPE_MODEL at yours."
+    return onnx_session.open_session(path, advice=advice, threads=threads)
 
 
 def read_facts(session: "onnxruntime.InferenceSession") -> ModelFacts:
@@ -123,7 +105,7 @@ def output_shapes(session: "onnxruntime.InferenceSession", image_size: tuple[int
     black = np.zeros((_static(source.shape)[0] or 1, 3, *image_size), dtype)
     try:
         return [np.shape(output) for output in session.run(None, {source.name: black})]
-    except runtime_errors() as error:
+    except onnx_session.runtime_errors() as error:
         raise ValueError(f"The model must run on an image of {image_size}: {error}") from error
 
 
