@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from anomaly_detection.commands.reading import Read, assignments, names, number, read_options
+from anomaly_detection.commands.reading import Read, assignments, names, number, read_options, setting_assignments
 
 if TYPE_CHECKING:
     from anomaly_detection.base import Detector
@@ -85,7 +85,7 @@ def train(
         "threshold": threshold_method,
         "random_state": seed,
     }
-    made = _make(_name(detector, model_type), given, assignments(settings, "--set"), no_cuda=no_cuda)
+    made = _make(_name(detector, model_type), given, setting_assignments(settings, "--set"), no_cuda=no_cuda)
     parts = read_parts(data, options=read_options(read))
     if not as_json:
         for name, recording in parts.items():

@@ -35,15 +35,27 @@ def read_options(pairs: Iterable[str] | None) -> ReadOptions:
     """
     known = [f.name for f in fields(ReadOptions)]
     values: dict[str, Any] = {}
-    for name, text in assignments(pairs, "--read").items():
+    for name, text in setting_assignments(pairs, "--read").items():
         if name not in known:
             raise ValueError(f"--read must name one of {', '.join(known)}; got {name!r}.")
         values[name] = names(text) if name in _LISTS else number(text, f"--read {name}") if name in _NUMBERS else text
     return ReadOptions(**values)
 
 
+def setting_assignments(pairs: Iterable[str] | None, option: str) -> dict[str, str]:
+    """Split NAME=VALUE pairs whose names are settings: `window-size` is `window_size`.
+
+    Raises
+    ------
+    ValueError
+        As `assignments`.
+    """
+    dashed = [pair.partition("=") for pair in pairs or ()]
+    return assignments([name.replace("-", "_") + equals + value for name, equals, value in dashed], option)
+
+
 def assignments(pairs: Iterable[str] | None, option: str) -> dict[str, str]:
-    """Split NAME=VALUE pairs.
+    """Split NAME=VALUE pairs; names, such as those of channels, stay as they are.
 
     Raises
     ------
@@ -53,7 +65,7 @@ def assignments(pairs: Iterable[str] | None, option: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for pair in pairs or ():
         name, equals, value = pair.partition("=")
-        name = name.strip().replace("-", "_")
+        name = name.strip()
         if not equals or not name:
             raise ValueError(f"{option} must be NAME=VALUE; got {pair!r}.")
         if name in found:

@@ -1,6 +1,6 @@
 import pytest
 
-from anomaly_detection.commands.reading import assignments, names, number, read_options
+from anomaly_detection.commands.reading import assignments, names, number, read_options, setting_assignments
 
 
 def test_pairs_become_options() -> None:
@@ -32,4 +32,5 @@ def test_small_readers() -> None:
     assert names(None) is None
     assert names("a, b,") == ("a", "b")
     assert number("1e-3", "--x") == 0.001
-    assert assignments(["a=b"], "--set") == {"a": "b"}
+    assert assignments(["motor-temp=°C"], "--unit") == {"motor-temp": "°C"}
+    assert setting_assignments(["window-size=3-4"], "--set") == {"window_size": "3-4"}
