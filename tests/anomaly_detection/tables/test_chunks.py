@@ -84,6 +84,13 @@ def test_times_that_go_back_repeat_or_are_unreadable(tmp_path):
         }
 
 
+def test_times_with_an_offset_are_told_once(tmp_path):
+    frame = pd.DataFrame({"datetime": [f"2026-07-01T02:00:0{k}+02:00" for k in range(4)], "x": [1.5, 2.5, 3.5, 4.5]})
+    chunks = list(iterate_table(write(tmp_path / "a.csv", frame), chunk_rows=2))
+    assert chunks[-1].repairs == ("times with an offset from UTC are given as UTC.",)
+    assert joined(chunks, "times")[0] == np.datetime64("2026-07-01T00:00")
+
+
 def test_without_times_rows_are_steps_file_by_file(tmp_path):
     for name in "ab":
         write(tmp_path / f"{name}.csv", pd.DataFrame({"x": [1.5, 2.5, 3.0]}))
@@ -159,3 +166,12 @@ def test_of_ordered_rows_the_chunks_are_what_read_series_reads(tmp_path_factory,
     assert_array_equal(joined(chunks, "values")[order], np.concatenate([series.values for series in whole.series]))
     starts = np.concatenate([np.arange(len(series)) == 0 for series in whole.series])
     assert_array_equal(joined(chunks, "starts")[order], starts)
+
+
+@pytest.mark.parametrize("chunk_rows", [4, 8])
+def test_a_pause_shows_behind_a_row_without_a_time(tmp_path, chunk_rows):
+    seen = times(0, 1, 2, 3, 3600, 3601, 3602, 3603)
+    seen[3] = "NaT"
+    path = write(tmp_path / "a.csv", pd.DataFrame({"datetime": seen, "x": np.sin(np.arange(8))}))
+    starts = joined(iterate_table(path, chunk_rows=chunk_rows), "starts")
+    assert np.flatnonzero(starts).tolist() == [0, 4]
