@@ -3,10 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from anomaly_detection import benchmark, protocols
 from anomaly_detection.benchmark import run_benchmark
+from anomaly_detection.benchmark_picture import _draw_bars
 from anomaly_detection.evaluation import evaluate_scores
 from anomaly_detection.parts import labels_of, read_parts, rows_of
 from anomaly_detection.protocols import Setting
@@ -100,6 +102,20 @@ def test_seeds_count_where_numbers_are_drawn(skab: Path, monkeypatch: pytest.Mon
     with Image.open(tmp_path / "out" / benchmark.PICTURE) as picture:
         assert picture.format == "PNG"
         assert picture.width > 1000
+
+
+def test_the_number_of_a_bar_stands_beside_it() -> None:
+    axes = Figure().subplots()
+    _draw_bars(
+        axes,
+        {"good": [{"roc_auc": 0.99}, {"roc_auc": 0.93}], "always 1": [{"roc_auc": 1.0}], "none": [{"roc_auc": 0.0}]},
+        "roc_auc",
+        set(),
+    )
+    ends = [96 + 100 * np.std([0.99, 0.93], ddof=1), 100, 0]
+    for text, end in zip(axes.texts, ends, strict=True):
+        assert end < text.get_position()[0] < axes.get_xlim()[1] - 10
+    assert max(axes.get_xticks()) == 100
 
 
 def test_arguments_are_checked_before_anything_is_fitted(skab: Path) -> None:
