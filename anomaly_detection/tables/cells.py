@@ -4,6 +4,7 @@
 format is "iso", a pattern of strptime, or the unit "s", "ms", "us", "ns" of a number since 1970.
 """
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -23,6 +24,7 @@ _PATTERNS = tuple(p + end for p in _DATE_FORMATS for end in ("", ".%f")) + tuple
 _UNITS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 _UNIT_LIMITS = (("s", 1e11), ("ms", 1e14), ("us", 1e17), ("ns", 1e19))
 _MAX_NS = 9.2e18
+_OFFSET = re.compile(r":\d\d[\d.,:]*\s*[+-](\d\d:?(?:\d\d)?)$")
 _SAMPLE_CELLS = 1000
 
 
@@ -180,6 +182,20 @@ def read_times(column: "pd.Series", time_format: str) -> NDArray[np.datetime64]:
         if read.isna().any() and len(text):
             read = pd.to_datetime(text.str.strip(" \t\"'"), format=pattern, utc=True, errors="coerce")
     return _in_ns(read.dt.tz_localize(None).to_numpy())
+
+
+def has_offset(column: "pd.Series") -> bool:
+    """Tell whether a column of times is told by clocks other than UTC's: of text, the first and the last cell say."""
+    from pandas.api import types
+
+    known = column.dropna()
+    if not len(known) or types.is_numeric_dtype(column.dtype):
+        return False
+    if types.is_datetime64_any_dtype(column.dtype):
+        ends = [known.iloc[place] for place in (0, -1)]
+        return any(end.utcoffset() for end in ends)
+    written = [_OFFSET.search(str(known.iloc[place]).strip(" \t\"'")) for place in (0, -1)]
+    return any(found is not None and found[1].strip("0:") for found in written)
 
 
 def _in_ns(times: NDArray[np.datetime64]) -> NDArray[np.datetime64]:

@@ -165,7 +165,7 @@ class _Stream:
             keys = [self._key(file, machines, int(order[start])) for start in starts]
             values = np.empty_like(raw)
             values[order] = self._filled(raw[order], starts, keys, file)
-            times = times_of(frame, self.roles)
+            times = times_of(frame, self.roles, self.log)
             is_start = np.zeros(len(frame), bool)
             if times is None:
                 times = np.empty(len(frame), "datetime64[ns]")

@@ -13,6 +13,7 @@ INFINITE = "{n} infinite cell{s} of channel {column!r} counted as missing"
 TEXT = "{n} cell{s} of text in channel {column!r} counted as missing"
 MISSING = "{n} missing cell{s} filled with the last value of the channel"
 LEADING = "{n} missing cell{s} before a channel's first value filled with that first value"
+OFFSET = "times with an offset from UTC are given as UTC"
 NO_TIME = "{n} row{s} without a readable timestamp"
 NO_MACHINE = "{n} row{s} without a machine"
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomaly_detection.tables import repairs
-from anomaly_detection.tables.cells import read_names, read_numbers, read_times, read_truths
+from anomaly_detection.tables.cells import has_offset, read_names, read_numbers, read_times, read_truths
 from anomaly_detection.tables.columns import Roles
 from anomaly_detection.tables.files import TableFile
 from anomaly_detection.tables.repairs import RepairLog, repair_text
@@ -62,7 +62,7 @@ def read_rows(file: TableFile, frame: "pd.DataFrame", roles: Roles, log: RepairL
     labels, labelled, types = _labels(file, frame, roles, log)
     return TableRows(
         values=read_values(file, frame, roles.channels, log),
-        times=times_of(frame, roles),
+        times=times_of(frame, roles, log),
         machines=names_of(frame, roles.machine),
         labels=labels,
         labelled=labelled,
@@ -89,9 +89,13 @@ def read_values(
     return values
 
 
-def times_of(frame: "pd.DataFrame", roles: Roles) -> NDArray[np.datetime64] | None:
-    """Read the times of the rows."""
-    return None if roles.time is None else read_times(frame[roles.time], cast(str, roles.time_format))
+def times_of(frame: "pd.DataFrame", roles: Roles, log: RepairLog | None = None) -> NDArray[np.datetime64] | None:
+    """Read the times of the rows, as UTC."""
+    if roles.time is None:
+        return None
+    if log is not None and has_offset(frame[roles.time]):
+        log.add(repairs.OFFSET)
+    return read_times(frame[roles.time], cast(str, roles.time_format))
 
 
 def names_of(frame: "pd.DataFrame", column: str | None) -> NDArray[np.object_] | None:

@@ -181,6 +181,31 @@ def test_one_row_tells_no_step(read):
     assert recording.repairs == ("no two rows tell the step: it is taken to be 1 s.",)
 
 
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        (["2026-07-01T02:00:00+02:00", "2026-07-01T02:00:01+02:00"], True),
+        (["2026-03-29 00:59:59+00:00", "2026-03-29 02:00:00+0100"], True),
+        (["2026-07-01T00:00:00Z", "2026-07-01T00:00:01Z"], False),
+        (["2026-07-01 00:00:00+00:00", "2026-07-01 00:00:01+00:00"], False),
+        (["2026-07-01", "2026-07-02"], False),
+    ],
+)
+def test_times_with_an_offset_become_utc_and_that_is_told(read, written, told):
+    recording = read(pd.DataFrame({"datetime": written, "x": [1.5, 2.5]}))
+    assert recording.repairs == (("times with an offset from UTC are given as UTC.",) if told else ())
+    assert recording.series[0].times[0] == np.datetime64(pd.Timestamp(written[0]).tz_localize(None)) or told
+
+
+@pytest.mark.parametrize(("zone", "told"), [("Europe/Berlin", True), ("UTC", False), (None, False)])
+def test_a_parquet_file_with_a_zone_becomes_utc_and_that_is_told(tmp_path, zone, told):
+    times = pd.date_range("2026-07-01 02:00", periods=3, freq="s", tz=zone)
+    pd.DataFrame({"datetime": times, "x": [1.5, 2.5, 3.5]}).to_parquet(tmp_path / "a.parquet")
+    recording = read_series(tmp_path / "a.parquet")
+    assert recording.repairs == (("times with an offset from UTC are given as UTC.",) if told else ())
+    assert recording.series[0].times[0] == np.datetime64("2026-07-01T00:00" if told else "2026-07-01T02:00")
+
+
 def test_machines_keep_their_zeros(read):
     frame = table([0, 0, 1, 1], machine=["01", "1"] * 2, x=[1.0, 2, 3, 4])
     assert read(frame).machines == ("01", "1")
