@@ -7,6 +7,7 @@ from importlib import import_module
 
 _HOME = {
     "DETECTORS": "registry",
+    "add_feature_engineering": "features",
     "evaluate_scores": "evaluation",
     "load_detector": "stored",
     "make_detector": "registry",
@@ -16,6 +17,7 @@ _HOME = {
 }
 __all__ = [
     "DETECTORS",
+    "add_feature_engineering",
     "evaluate_scores",
     "load_detector",
     "make_detector",
@@ -29,3 +31,7 @@ def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module 'anomaly_detection' has no attribute {name!r}")
     return getattr(import_module(f"anomaly_detection.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

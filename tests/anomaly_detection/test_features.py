@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from anomaly_detection.features import add_feature_engineering
+from anomaly_detection import add_feature_engineering
 
 
 @pytest.fixture
