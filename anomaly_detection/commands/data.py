@@ -34,7 +34,8 @@ def simulate(
     steps: Annotated[int, typer.Option(min=1, help="Rows per machine.")] = 20_000,
     machines: Annotated[int, typer.Option(min=1, help="Machines of one kind.")] = 5,
     mode: Annotated[
-        Literal["episodes", "samples"], typer.Option(help="Rig: anomalies last, or are scattered single readings.")
+        Literal["episodes", "samples"],
+        typer.Option(help="Anomalies last, or, for the rig alone, are scattered single readings."),
     ] = "episodes",
     anomaly_rate: Annotated[float, typer.Option(help="Share of the rows that are anomalous.")] = 0.05,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same file.")] = 0,
@@ -42,6 +43,8 @@ def simulate(
     """Simulate machines that sometimes fail; the label and the type of every anomalous row stay with it."""
     from anomaly_detection.simulation import simulate_arm, simulate_rig, write_simulation
 
+    if machine == "arm" and mode != "episodes":
+        raise ValueError(f"mode must be episodes for the arm; got {mode}. Take the rig for scattered readings.")
     if machine == "rig":
         frame = simulate_rig(steps, n_machines=machines, mode=mode, anomaly_rate=anomaly_rate, seed=seed)
     else:

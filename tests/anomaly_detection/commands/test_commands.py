@@ -56,6 +56,13 @@ def test_simulate_writes_a_labelled_table(tmp_path: Path, machine: str, n_channe
     assert "6,000 rows of 2 machine(s), 5.0% anomalous (" in said
 
 
+def test_only_the_rig_scatters_its_anomalies(tmp_path: Path) -> None:
+    out = tmp_path / "arm.csv"
+    said = refuse("simulate", "--machine", "arm", "--mode", "samples", "--out", out)
+    assert "mode must be episodes for the arm; got samples" in said
+    assert not out.exists()
+
+
 def test_prepare_takes_its_path_from_the_environment(
     tmp_path: Path, rig_csv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
