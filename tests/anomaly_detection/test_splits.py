@@ -89,3 +89,14 @@ def test_ratios_that_are_none(ratios, message):
 def test_too_few_rows_to_draw():
     with pytest.raises(ValueError, match="test_ratio must leave each part a row; got 1 rows in all"):
         draw_at_random(1, checked_ratios(0.8, 0, 0.2), 0)
+
+
+def test_at_random_the_test_part_is_drawn_first():
+    parts = draw_at_random(100, checked_ratios(0.6, 0.1, 0.3), 7)
+    rest, test = train_test_split(np.arange(100), test_size=30, random_state=7)
+    train, val = train_test_split(rest, test_size=10, random_state=7)
+    assert {name: rows.tolist() for name, rows in parts.items()} == {
+        "train": train.tolist(),
+        "val": val.tolist(),
+        "test": test.tolist(),
+    }

@@ -78,6 +78,12 @@ def test_a_collision_is_seen_in_position_and_current(added, arm):
     assert changed(added, arm, "COLLISION", (POSITION[3], CURRENT[3])).max() == 0
 
 
+def test_motors_push_back_against_a_collision(added, arm):
+    hit = (arm["anomaly_type"] == "COLLISION").to_numpy()
+    for position, current in zip(POSITION[:3], CURRENT[:3], strict=True):
+        assert np.corrcoef(added[position][hit], added[current][hit])[0, 1] < -0.5
+
+
 def test_a_payload_is_carried_by_shoulder_and_elbow(added, arm):
     assert changed(added, arm, "PAYLOAD_CHANGE", POSITION + VELOCITY).max() == 0
     mine = added.loc[arm["anomaly_type"] == "PAYLOAD_CHANGE", list(CURRENT)]
