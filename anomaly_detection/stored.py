@@ -2,9 +2,10 @@
 
 **Conventions**: `detector.onnx` has the input `window` (batch, window_size, n_channels), float32, raw units, and the
 outputs `score` (batch,), `reconstruction` or `forecast` (batch, window_size, n_channels) in raw units, `latent`
-(batch, n_latents) and `residual` (batch, n_channels), scaled; see `base.Outputs`. `detector.json` holds the channels,
-units, window, threshold, settings, what it was trained on, metrics and versions. A detector that torch trained has its
-weights beside them, `best_model.pth`, to be loaded with `weights_only=True`; scoring needs neither it nor torch.
+(batch, n_latents) and `residual` (batch, n_channels), scaled; see `base.Outputs`; its metadata name the channels in
+their order. `detector.json` holds the channels, units, window, threshold, settings, what it was trained on, metrics and
+versions. A detector that torch trained has its weights beside them, `best_model.pth`, to be loaded with
+`weights_only=True`; scoring needs neither it nor torch.
 """
 
 import hashlib
@@ -44,6 +45,7 @@ _NEEDED: dict[str, type | tuple[type, ...]] = {
     "model_sha256": str,
 }
 _SCORE = ["score"]
+_CHANNELS = "channels"
 _MOST_BLUR = 1e-3
 _PACKAGES = ("armscope", "numpy", "onnx", "onnxruntime", "scikit-learn", "torch")
 
@@ -75,7 +77,7 @@ def save_detector(
         Of `detector.json`.
     """
     _warn_of_resolution(detector)
-    model, weights = detector.to_onnx(), detector.weights()
+    model, weights = _with_channels(detector.to_onnx(), detector.channels_), detector.weights()
     facts = {
         "format": FORMAT,
         "detector": detector.name,
@@ -124,6 +126,12 @@ def load_detector(model_dir: Path | str) -> "OnnxDetector":
     detector = OnnxDetector(
         window_size=facts["window_size"], kind_=facts["kind"], name_=facts["detector"], facts_=facts, model_=content
     )
+    learned = detector.session_.get_modelmeta().custom_metadata_map.get(_CHANNELS)
+    if learned is not None and json.loads(learned) != facts["channels"]:
+        raise ValueError(
+            f"{model_dir / FACTS} must have the channels {', '.join(json.loads(learned))}, as {MODEL} says; "
+            f"got {', '.join(facts['channels'])}. Train again."
+        )
     detector.channels_, detector.named_ = tuple(facts["channels"]), True
     detector.threshold_ = None if facts["threshold"] is None else threshold_from_dict(facts["threshold"])
     if detector.threshold_ is not None and facts["threshold"]["value"] is None:
@@ -211,6 +219,15 @@ class OnnxDetector(Detector):
     def to_onnx(self) -> bytes:
         """Return the model as it was stored."""
         return self.model_
+
+
+def _with_channels(model: bytes, channels: tuple[str, ...]) -> bytes:
+    """Write into the model which channels its columns are."""
+    import onnx
+
+    content = onnx.load_model_from_string(model)
+    onnx.helper.set_model_props(content, {_CHANNELS: json.dumps(channels)})
+    return bytes(content.SerializeToString())
 
 
 def _warn_of_resolution(detector: Detector) -> None:

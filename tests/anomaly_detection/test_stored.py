@@ -105,6 +105,13 @@ def test_another_model_beside_the_facts_is_noticed(folder: Path) -> None:
         load_detector(folder)
 
 
+def test_channels_in_another_order_than_the_model_learned_are_noticed(folder: Path) -> None:
+    channels = json.loads((folder / FACTS).read_text())["channels"]
+    change(folder, channels=channels[::-1])
+    with pytest.raises(ValueError, match=rf"must have the channels {', '.join(channels)}, as detector.onnx says; got"):
+        load_detector(folder)
+
+
 def test_a_file_that_is_no_model_is_refused(folder: Path) -> None:
     import hashlib
 
