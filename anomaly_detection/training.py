@@ -21,6 +21,7 @@ from anomaly_detection.stored import save_detector
 from latent_space.run_folder import to_json
 
 CHECKPOINT = "checkpoint.pth"
+_MOST_FLAGGED = 0.5
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,9 @@ class TrainingReport:
     metrics: dict[str, dict[str, Any]]
     seconds: float
 
+    def _n_normal(self, part: str) -> int:
+        return self.n_rows[part] - int(self.metrics[part]["n_anomalous_rows"])
+
     def to_json(self) -> str:
         """Return the report as JSON; undefined numbers are null."""
         return json.dumps(to_json(asdict(self)), indent=2)
@@ -63,6 +67,13 @@ class TrainingReport:
             f"{self.detector}: fitted in {self.seconds:.1f} s on {rows} rows",
             f"threshold {self.threshold:.4g} ({self.threshold_method})",
         ]
+        flagged = self.metrics.get("validation", {}).get("false_alarm_rate")
+        if flagged is not None and flagged > _MOST_FLAGGED:
+            lines.append(
+                f"note: the threshold flags {flagged:.0%} of the normal validation rows; they are "
+                f"{self._n_normal('validation'):,} of {self.n_rows['validation']:,}. Take another threshold method, or "
+                "a validation part with more normal rows."
+            )
         for part, found in self.metrics.items():
             line = f"{part}: mean score {found['mean_score']:.4g}"
             if found.get("n_anomalous_rows"):

@@ -44,6 +44,15 @@ def test_without_labels_the_scores_alone_are_reported(parts: Parts, tmp_path: Pa
     assert "F1" not in str(report)
 
 
+def test_a_threshold_that_flags_most_normal_rows_is_told(parts: Parts, tmp_path: Path) -> None:
+    assert parts.validation is not None
+    sick = [replace(s, labels=np.arange(len(s)) > 5, types=None) for s in parts.validation.series]
+    ill = replace(parts, validation=replace(parts.validation, series=tuple(sick)))
+    told = str(train_detector(make_detector("pca"), ill, tmp_path))
+    assert "note: the threshold flags 100% of the normal validation rows; they are" in told
+    assert "note:" not in str(train_detector(make_detector("pca"), parts, tmp_path))
+
+
 def test_labels_of_some_machines_are_used(parts: Parts, tmp_path: Path) -> None:
     def half(recording: Recording) -> Recording:
         first = recording.machines[0]
