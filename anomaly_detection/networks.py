@@ -71,7 +71,7 @@ class Forecaster(nn.Module):
     """A causal network; `receptive_field` is how many rows a forecast depends on, None where on all before.
 
     It also keeps what normal rows look like once it has been trained, with its weights: their mean `normal`,
-    (n_channels,), and the `limits` of their mean squares, (2,): of the forecast error, of the deviation from the mean.
+    (n_channels,), and the `limits` of two mean squares, (2,): of the forecast error and the deviation from the mean.
     """
 
     receptive_field: int | None = None

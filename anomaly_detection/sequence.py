@@ -4,13 +4,15 @@
 but one is compared with the newest row; the forecast after the newest row says what comes next. Training goes through
 sub-sequences, many forecasts in one pass, each preceded by enough rows that it has seen about a window.
 
-The residual is the larger of two, in mean square: the scaled forecast error, and the scaled deviation of the row from
-the mean of normal training rows (the error of the forecast "as always"). Each is first divided by its own control
-limit, after Yue and Qin (2001): 1 % of the normal training rows exceed it. The score is the mean over channels of the
-residual's square, so 1 is where rows begin to be extreme. The forecast error alone can be small in the midst of an
-anomaly: a network gets used to an offset that lasts, and one that learned to forecast badly after anomalous rows
-("minmax") may by chance forecast just the anomaly. Where normal rows move much, as those of a robot arm, the limit of
-the deviation is wide and the forecast decides. With `deviation` off, the residual is the scaled forecast error alone.
+The residual is the scaled forecast error, or the scaled deviation of the mean of the last 3 rows from that of normal
+training rows, each divided by its own control limit (after Yue and Qin, 2001): 0.1 % of the normal training rows exceed
+it. The deviation takes the place of the error where it exceeds its limit and is the larger one, in mean square. The
+score is the mean over channels of the residual's square, so 1 is where rows begin to be extreme. The forecast error
+alone can be small in the midst of an anomaly: a network gets used to an offset that lasts, and one that learned to
+forecast badly after anomalous rows ("minmax") may by chance forecast just the anomaly. Where normal rows move much, as
+those of a robot arm, the limit of the deviation is wide and the forecast decides. The mean of a few rows tells a small
+offset that lasts from noise, as charts of moving averages do beside those of single readings (Lucas and Saccucci,
+1990). With `deviation` off, the residual is the scaled forecast error alone, not divided.
 
 Early stopping watches the forecast error alone: limits are known only once the training is over.
 
@@ -18,6 +20,7 @@ References
 ----------
 Malhotra P., Vig L., Shroff G., Agarwal P.: Long short term memory networks for anomaly detection in time series. ESANN
 2015.
+Lucas J. M., Saccucci M. S.: Exponentially weighted moving average control schemes. Technometrics 1990.
 Yue H. H., Qin S. J.: Reconstruction-based fault identification using a combined index. IECR 2001.
 """
 
@@ -31,15 +34,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from anomaly_detection.base import Kind, Stretch
+from anomaly_detection.base import Kind, Stretch, normal_windows
 from anomaly_detection.losses import LOSSES, masked_loss, minmax_loss, mse_loss
 from anomaly_detection.networks import LSTM, TCN, Forecaster
 from anomaly_detection.neural import NeuralDetector, RawForm, check_choice, check_count
 from anomaly_detection.training_loop import Task, own_torch
-from anomaly_detection.windows import pad_left
+from anomaly_detection.windows import full_windows, pad_left
 
 _BLOCK_ROWS = 65_536
-_EXTREME = 0.99  # quantile of the normal rows that is the limit
+_EXTREME = 0.999  # quantile of the normal rows that is the limit
+_RECENT = 3  # rows whose mean is compared with normal
 _LEAST_LIMIT = 1e-6  # a thousandth of a channel's scale, squared: for rows that never change or are foreseen exactly
 
 
@@ -58,7 +62,7 @@ class ForecastDetector(NeuralDetector):
         the mean squared scaled error, which is about 1 for rows that cannot be forecast at all.
     n_layers : int
     deviation : bool
-        Whether a row far from the mean of normal rows is anomalous too where it was forecast; see the module.
+        Whether rows far from the mean of normal rows are anomalous too where they were forecast; see the module.
     """
 
     kind: ClassVar[Kind] = "forecast"
@@ -83,23 +87,34 @@ class ForecastDetector(NeuralDetector):
 
     def _answer(self, network: nn.Module, scaled: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         forecast, hidden = network(scaled)
-        return forecast, hidden[:, -1], self._residual(cast(Forecaster, network), scaled[:, -1], forecast[:, -2])
+        recent = scaled[:, -_RECENT:].mean(dim=1)
+        residual = self._residual(cast(Forecaster, network), scaled[:, -1] - forecast[:, -2], recent)
+        return forecast, hidden[:, -1], residual
 
-    def _residual(self, network: Forecaster, rows: Tensor, forecast: Tensor) -> Tensor:
-        """Compare scaled rows (n, n_channels) with their forecast and with normal rows."""
+    def _residual(self, network: Forecaster, error: Tensor, recent: Tensor) -> Tensor:
+        """Choose between forecast error and deviation; errors and means of the last rows are (n, n_channels)."""
         if not self.deviation:
-            return rows - forecast
+            return error
         error_limit, deviation_limit = network.limits.sqrt().unbind()
-        error, deviation = (rows - forecast) / error_limit, (rows - network.normal) / deviation_limit
-        is_deviation_larger = deviation.square().mean(dim=1) > error.square().mean(dim=1)
-        return torch.where(is_deviation_larger[:, None], deviation, error)
+        error, deviation = error / error_limit, (recent - network.normal) / deviation_limit
+        decides = deviation.square().mean(dim=1) > error.square().mean(dim=1).clamp(min=1)
+        return torch.where(decides[:, None], deviation, error)
 
     def _fit(self, training: list[Stretch], validation: list[Stretch]) -> None:
         super()._fit(training, validation)
         if self.deviation:
-            network = cast(Forecaster, self.network_)
-            with own_torch(), torch.no_grad():
-                network.normal[:], network.limits[:] = ForecastTask(self, self._scaled(training), []).normality()
+            self._fit_limits(self._scaled(training))
+
+    def _fit_limits(self, training: list[Stretch]) -> None:
+        network, size = cast(Forecaster, self.network_), min(_RECENT, self.window_size)
+        normal = np.concatenate([s.values if s.labels is None else s.values[~s.labels] for s in training])
+        center = normal.mean(axis=0, dtype=np.float64)
+        recent = [full_windows(s.values, size).mean(axis=1)[normal_windows(s, size)] for s in training]
+        with own_torch(), torch.no_grad():
+            errors = ForecastTask(self, training, []).normal_errors()
+            squares = np.square(np.concatenate(recent) - center).mean(axis=1)
+            network.normal[:] = torch.from_numpy(center)
+            network.limits[:] = torch.tensor([_limit(errors), _limit(squares)])
 
 
 @dataclass(kw_only=True, eq=False)
@@ -151,7 +166,8 @@ class TCNDetector(ForecastDetector):
             network = cast(Forecaster, self.network_)
             scaled = RawForm(self).scaled(torch.tensor(rows, device=self.device))
             forecast, _ = network(scaled[None, :-1])
-            residual = self._residual(network, scaled[n_before:], forecast[0, n_before - 1 :])
+            recent = scaled[n_before + 1 - _RECENT :].unfold(0, _RECENT, 1).mean(dim=2)
+            residual = self._residual(network, scaled[n_before:] - forecast[0, n_before - 1 :], recent)
             scores: np.ndarray = residual.square().mean(dim=1).cpu().numpy()
         return scores
 
@@ -213,13 +229,10 @@ class ForecastTask(Task):
         known = labels.cpu().numpy().astype(bool) if self.validation.labelled else None
         return float(self.reduce(errors, labels)), errors.cpu().numpy(), known
 
-    def normality(self) -> tuple[Tensor, Tensor]:
-        """Return the mean of normal training rows, (n_channels,), and the `limits` of a `Forecaster`."""
-        normal = self.rows.values[self.rows.labels == 0]
-        center = normal.mean(dim=0)
+    def normal_errors(self) -> np.ndarray:
+        """Score every normal training row but the first of each stretch."""
         errors, labels = self._all_errors(self.rows)
-        limits = [_limit(errors[labels == 0]), _limit((normal - center).square().mean(dim=1))]
-        return center, torch.tensor(limits, device=self.device)
+        return errors[labels == 0].cpu().numpy()
 
     def _all_errors(self, rows: "_Rows") -> tuple[Tensor, Tensor]:
         """Errors and labels of every row but the first of each stretch."""
@@ -271,6 +284,6 @@ class _Rows:
         return self.values[positions], self.labels[positions[:, n_before:]], real
 
 
-def _limit(squares: Tensor) -> float:
-    """Return what all but the most extreme 1 % of normal rows stay below; 1 where there is no such row."""
-    return max(float(np.quantile(squares.cpu().numpy(), _EXTREME)), _LEAST_LIMIT) if len(squares) else 1.0
+def _limit(squares: np.ndarray) -> float:
+    """Return what all but the most extreme 0.1 % of normal rows stay below; 1 where there is no such row."""
+    return max(float(np.quantile(squares, _EXTREME)), _LEAST_LIMIT) if len(squares) else 1.0
