@@ -1,8 +1,8 @@
 """How well every detector watches the simulated rig with its default settings, and what labels could give at best.
 
-Run: ``python benchmarks/bench_rig.py [--full] [--seeds 20 21] [--detectors tcn pca] [--mode episodes samples]``.
+Run: ``python benchmarks/bench_rig.py [--full] [--seeds 30 31] [--detectors tcn pca] [--mode episodes samples]``.
 70 % of each of five machines' time trains, 15 % validates, the newest 15 % tests. The threshold is the best F1 of the
-validation part. Defaults were chosen on the seeds 0, 1 and 2 alone, and the seeds 10 to 12 have shown faults that were
+validation part. Defaults were chosen on the seeds 0, 1 and 2; the seeds 10 to 12 and 20 to 22 showed faults that were
 mended; the seeds here are others. The TCN is trained three times on the first seed: what chance in the training does.
 Beside the detectors: scores that look at no sensor, and gradient boosting that learns the labels of rows (of rows with
 lags and means of the past, where anomalies are episodes): what supervision reaches.
@@ -42,7 +42,7 @@ PARTS = {"training": (0.0, 0.7), "validation": (0.7, 0.85), "test": (0.85, 1.0)}
 LAGS, MEANS = (1, 2, 3, 5, 10, 20), (5, 10, 20, 40, 80)
 BOUND = "boosting (labels)"
 CHOSEN = "tcn"
-SEEDS = [20, 21, 22]
+SEEDS = [30, 31, 32]
 SHORT, FULL = (6_000, 0.15), (20_000, 0.05)  # rows per machine, share of them that is anomalous
 
 
