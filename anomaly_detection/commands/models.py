@@ -65,7 +65,7 @@ def train(
 ) -> None:
     """Train a detector, set its threshold on the validation part, judge it on the test part, and store it."""
     from anomaly_detection.parts import read_parts
-    from anomaly_detection.training import train_detector
+    from anomaly_detection.training import CHECKPOINT, train_detector
 
     data, out = _needed(data, "--data"), _needed(out, "--out")
     given = {
@@ -91,6 +91,11 @@ def train(
         for name, recording in parts.items():
             for sentence in recording.repairs:
                 typer.echo(f"note: {name}: {sentence}")
+        if made.window_size > 1 and _is_shuffled(data):
+            typer.echo(
+                f"note: the rows were drawn at random, so a window of {made.window_size} rows is no piece of time; "
+                "prepare without --shuffle, or take --window-size 1."
+            )
     notes = {key: value for key, value in (("experiment_name", experiment_name), ("run_name", run_name)) if value}
     try:
         report = train_detector(
@@ -102,9 +107,20 @@ def train(
             resume=resume,
         )
     except KeyboardInterrupt:
-        typer.echo("armscope: Interrupted. The same command with --resume continues.", err=True)
+        resumable = (out.expanduser() / CHECKPOINT).is_file()
+        what = "The same command with --resume continues." if resumable else "Nothing was stored: start again."
+        typer.echo(f"armscope: Interrupted. {what}", err=True)
         raise typer.Exit(130) from None
     typer.echo(report.to_json() if as_json else report)
+
+
+def _is_shuffled(data: Path) -> bool:
+    """Whether `data` is a folder whose rows `prepare` drew at random."""
+    from anomaly_detection.tables.files import METADATA_FILE
+
+    file = data / METADATA_FILE
+    facts = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+    return isinstance(facts, dict) and facts.get("split") == "random"
 
 
 def evaluate(

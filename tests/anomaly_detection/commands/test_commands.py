@@ -207,3 +207,22 @@ def test_benchmark_prints_a_table_and_writes_results(tmp_path: Path, prepared_ri
     assert json.loads(run("benchmark", "--data", prepared_rig, "--detector", "pca", "--json"))
     assert "detectors must be some of" in refuse("benchmark", "--data", prepared_rig, "--detector", "svm")
     assert "No data in" in refuse("benchmark", "--data", tmp_path / "absent", "--detector", "pca")
+
+
+def test_a_window_over_rows_drawn_at_random_is_told(tmp_path: Path, rig_csv: Path) -> None:
+    run("prepare", "csv", rig_csv, "--output-dir", tmp_path / "data", "--shuffle")
+    note = "note: the rows were drawn at random, so a window of 5 rows is no piece of time"
+    assert note in run("train", "pca", "--data", tmp_path / "data", "--out", tmp_path / "a", "--window-size", 5)
+    assert "drawn at random" not in run("train", "pca", "--data", tmp_path / "data", "--out", tmp_path / "b")
+
+
+def test_an_interruption_without_a_checkpoint_promises_no_resuming(
+    tmp_path: Path, prepared_rig: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("anomaly_detection.pca.PCADetector._fit", interrupt)
+    said = refuse("train", "pca", "--data", prepared_rig, "--out", tmp_path)
+    assert "Interrupted. Nothing was stored" in said
+    assert "--resume" not in said
