@@ -186,7 +186,7 @@ class Detector(ABC):
         with np.errstate(invalid="ignore", over="ignore"):
             scores = [self._decision_function(values) for values in self._checked(X, finite=not self.shows_non_finite)]
         joined = (scores[0] if len(scores) == 1 else np.concatenate(scores)).astype(np.float64)
-        if (np.abs(joined) <= LARGEST_SCORE).all():
+        if joined.max() <= LARGEST_SCORE and joined.min() >= -LARGEST_SCORE:  # NaN is neither
             return joined
         if self.shows_non_finite:
             self._checked(X)
@@ -237,6 +237,8 @@ class Detector(ABC):
     def _checked(self, X: SeriesLike, *, finite: bool = True) -> list[np.ndarray]:
         if not self.channels_:
             raise NotFittedError(f"This {self.name} is not fitted; call fit first.")
+        if not as_list(X):
+            raise ValueError("X must hold at least one series; got an empty list.")
         return [as_rows(series, self.channels_, named=self.named_, finite=finite) for series in as_list(X)]
 
     def _stretches(self, X: SeriesLike, y: Any) -> list[Stretch]:
