@@ -225,6 +225,7 @@ class TestBadInput:
             (lambda rows: np.where(np.arange(60)[:, None] == 7, np.nan, rows), "finite; got nan .* row 7"),
             (lambda rows: np.where(np.arange(60)[:, None] == 7, np.inf, rows), "finite; got inf"),
             (lambda rows: rows.astype(str).astype(object) + "x", "numbers"),
+            (lambda _: [], "X must hold at least one series; got an empty list"),
         ],
     )
     def test_is_refused_when_scoring(self, fitted: Detector, rows: np.ndarray, spoil: Any, message: str) -> None:
