@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from anomaly_detection.base import Stretch
 from anomaly_detection.networks import LSTM, TCN, Forecaster
 from anomaly_detection.registry import make_detector
 from anomaly_detection.sequence import ForecastDetector, ForecastTask, TCNDetector
+from anomaly_detection.stored import load_detector, save_detector
 from anomaly_detection.windows import causal_windows
 
 QUICK: dict[str, dict[str, Any]] = {
@@ -78,6 +80,18 @@ class TestForecast:
         assert decides.any() and not decides.all()
         np.testing.assert_allclose(outputs.residual, np.where(decides[:, None], deviation, error), atol=1e-3)
         np.testing.assert_allclose(outputs.score, np.square(outputs.residual).mean(axis=1), rtol=1e-5)
+
+    def test_stored_detector_chooses_alike(self, name: str, tmp_path: Path) -> None:
+        detector = make(name, max_epochs=1).fit(NOISE[:1000])
+        rows = ((NOISE[1000:] - [0, 100]) * 8).round() / 4 + [
+            0,
+            100,
+        ]  # in float32, so that what differs is the detectors'
+        save_detector(detector, tmp_path)
+        expected, found = detector.outputs(rows), load_detector(tmp_path).outputs(rows)
+        assert 0.1 < (expected.score > 1).mean() < 1
+        np.testing.assert_allclose(found.residual, expected.residual, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(found.score, expected.score, rtol=1e-5, atol=1e-5)
 
     @pytest.mark.parametrize("labelled", [False, True])
     def test_limits_leave_one_normal_row_in_a_thousand_above(self, name: str, labelled: bool) -> None:
