@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 
 import numpy as np
 
-from anomaly_detection.rows import Rows, SeriesLike, as_labels, as_list, as_rows, channel_names
+from anomaly_detection.rows import Rows, SeriesLike, as_labels, as_list, as_rows, channel_names, check_learnable
 from anomaly_detection.windows import causal_windows, in_chunks
 
 if TYPE_CHECKING:
@@ -243,6 +243,8 @@ class Detector(ABC):
 
     def _stretches(self, X: SeriesLike, y: Any) -> list[Stretch]:
         values = self._checked(X)
+        for part in values:
+            check_learnable(part, self.channels_)
         labels = [None] * len(values) if y is None else list(as_labels(y, [len(part) for part in values]))
         return [Stretch(part, label) for part, label in zip(values, labels, strict=True)]
 

@@ -194,7 +194,7 @@ def _candidates(series: Series, window_size: int, stride: int) -> NDArray[np.int
     first = min(window_size, n_steps) - 1
     flags = _flags(series)
     ends = np.flatnonzero(flags & ~np.append(flags[1:], False))
-    return np.union1d(np.arange(max(first, 0), n_steps, stride), ends[ends >= first]).astype(np.int64)
+    return np.union1d(np.arange(max(first, 0), n_steps, stride), ends).astype(np.int64)
 
 
 def _choose(is_anomalous: NDArray[np.bool_], limit: int, seed: int) -> NDArray[np.int64]:

@@ -128,7 +128,7 @@ def roc_auc(labels: ArrayLike, scores: ArrayLike) -> float:
 
 
 def average_precision(labels: ArrayLike, scores: ArrayLike) -> float:
-    """Return the mean precision over the recall gained from one distinct score to the next lower one.
+    """Return the mean precision over the recall gained from one distinct score to the next; NaN for one class.
 
     Examples
     --------
@@ -137,7 +137,7 @@ def average_precision(labels: ArrayLike, scores: ArrayLike) -> float:
     """
     values = checked_scores(scores)
     truth = checked_labels(labels, len(values))
-    if not truth.any():
+    if truth.all() or not truth.any():
         return float("nan")
     order = np.argsort(-values)
     last = ends_of_ties(values[order])

@@ -1,7 +1,8 @@
 """How a detector fares on single windows, from its own score and scaled residuals.
 
 Values in raw units would not survive float16, in which the platform hands over what a model gave; scores and scaled
-residuals do. A score that half precision cannot hold arrives as infinity and counts as its largest value, 65504.
+residuals do. A score that half precision cannot hold arrives as infinity and counts as its largest value, 65504, or as
+twice the threshold where that is more.
 
 **Conventions**: arrays have the batch first; every metric is float64 (batch,), NaN where undefined. The truth of a
 window is that of its newest row, the one which is scored: `truth` is (batch, 1 + n_types), 1 in the first column for a
@@ -24,10 +25,11 @@ ERROR, SCORE, MARGIN, IS_ANOMALY = "error", "score", "margin", "is_anomaly"
 DETECTED, FALSE_ALARM, LATE_ALARM = "detected", "false_alarm", "late_alarm"
 
 
-def read_scores(score: Array) -> Floats:
-    """Bring scores (batch,) or (batch, 1) to float64 and cap them."""
+def read_scores(score: Array, threshold: float | None = None) -> Floats:
+    """Bring scores (batch,) or (batch, 1) to float64, infinite ones to a number above the threshold."""
     values = np.asarray(score, np.float64).reshape(len(score), -1)[:, 0]
-    return np.where(np.isnan(values), values, values.clip(-LARGEST, LARGEST))
+    largest = max(LARGEST, 2 * (threshold or 0.0))
+    return np.nan_to_num(values, nan=np.nan, posinf=largest, neginf=-largest)
 
 
 def error_columns(residual: Array, keys: Sequence[str]) -> Columns:
@@ -50,7 +52,7 @@ def score_columns(score: Array, threshold: float | None) -> Columns:
     >>> {name: values.tolist() for name, values in score_columns(np.array([3.0]), 2.0).items()}
     {'score': [3.0], 'margin': [1.0], 'is_anomaly': [1.0]}
     """
-    values = read_scores(score)
+    values = read_scores(score, threshold)
     margin = values - (np.nan if threshold is None else threshold)
     return {SCORE: values, MARGIN: margin, IS_ANOMALY: _flag(margin)}
 
@@ -106,7 +108,7 @@ def anomaly_probability(score: Array, threshold: float) -> Floats:
     >>> anomaly_probability(np.array([0.0, 2.0, 6.0]), 2.0).tolist()
     [0.0, 0.5, 0.75]
     """
-    values = read_scores(score)
+    values = read_scores(score, threshold)
     if threshold > 0:
         positive = np.maximum(values, 0)
         return np.asarray(positive / (positive + threshold), np.float64)

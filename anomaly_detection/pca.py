@@ -111,6 +111,11 @@ class PCADetector(Detector):
     def _usable_components(self, n_rows: int, n_channels: int) -> int:
         """Count the components to fit; q needs something to be left over, the others can do with all there are."""
         most = n_channels - 1 if self.statistic == "q" else n_channels
+        if most == 0:
+            raise ValueError(
+                "n_components must leave something over to score, which the statistic q of a single channel does not; "
+                "take the statistic t2."
+            )
         if self.statistic == "q" and self.n_components > most:
             raise ValueError(
                 f"n_components must be less than the number of channels, {n_channels}, for the statistic q: nothing "

@@ -70,7 +70,8 @@ class PreparationSummary:
     def __str__(self) -> str:
         """Parts, channels and repairs, a line each."""
         known = self.metadata
-        lines = [f"{self.output_dir}: {len(known['channels'])} channels, {len(known['machines'])} machines"]
+        counts = [_count(len(known["channels"]), "channel"), _count(len(known["machines"]), "machine")]
+        lines = [f"{self.output_dir}: {', '.join(counts)}"]
         for part, n in self.lengths.items():
             first, last = known["time_ranges"][part]
             labels = known["label_counts"][part]
@@ -200,6 +201,10 @@ def read_prepared(folder: Path | str) -> PreparedData:
     if "train" not in read:
         raise ValueError(f"{path / METADATA_FILE} must have a part 'train'; got {', '.join(read) or 'none'}.")
     return PreparedData(read["train"], read.get("val"), read.get("test"), metadata)
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def _check_output(out: Path, source: Path) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Rows: TypeAlias = "np.ndarray | pd.DataFrame"
 SeriesLike: TypeAlias = "Rows | Sequence[Rows]"
+_LARGEST = 1e18
 
 
 def as_list(X: Any) -> list[Any]:
@@ -99,10 +100,24 @@ def _numbers(X: Any, channels: tuple[str, ...]) -> np.ndarray:
 def _as_float(array: np.ndarray, where: str) -> np.ndarray:
     if array.dtype == np.float32:
         return array
+    if array.dtype.kind in "mM":
+        raise ValueError(f"X must hold numbers; got times in {where}. Make them the index.")
     try:
         return np.asarray(array, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(f"X must hold numbers; got in {where}: {error}.") from error
+
+
+def check_learnable(values: np.ndarray, channels: tuple[str, ...]) -> None:
+    """Raise ValueError where a value is so large that its square overflows single precision."""
+    worst = np.abs(values).max(axis=0)
+    if (worst > _LARGEST).any():
+        channel = int(worst.argmax())
+        row = int(np.abs(values[:, channel]).argmax())
+        raise ValueError(
+            f"X must lie within {_LARGEST:.0e} to learn from; got {values[row, channel]:.3g} in channel "
+            f"{channels[channel]!r}, row {row}. If it stands for a missing value, leave the cell empty."
+        )
 
 
 def as_labels(y: Any, lengths: Sequence[int]) -> list[np.ndarray | None]:

@@ -16,7 +16,8 @@
 - A missing label counts as normal; a machine without a single label is unlabelled.
 - Without a column of times, rows are steps of ``step_s`` (1 s) from 1970, file by file.
 
-Which columns are channels, labels and so on: `tables.columns`. How a CSV is written: `tables.csv_format`. A machine's rows are joined over all files of a folder; without a column of machines
+Which columns are channels, labels and so on: `tables.columns`. How a CSV is written: `tables.csv_format`. A machine's
+rows are joined over all files of a folder; without a column of machines
 each file is a machine of its own, named by its path in the folder without suffix ("valve1/0").
 """
 

@@ -7,6 +7,7 @@ test part is looked at once, at the end. Labels are used where a part has them; 
 import hashlib
 import json
 import time
+import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from anomaly_detection.stored import save_detector
 from latent_space.run_folder import to_json
 
 CHECKPOINT = "checkpoint.pth"
+_MOST_SPREAD = 50.0
 _MOST_FLAGGED = 0.5
 
 
@@ -117,6 +119,7 @@ def train_detector(
     unknown = sorted(set(units or {}) - set(parts.training.channels))
     if unknown:
         raise ValueError(f"units must name channels ({', '.join(parts.training.channels)}); got {', '.join(unknown)}.")
+    _warn_of_outliers(parts.training, detector.settings.get("scaling"))
     checkpoint = _checkpoint(detector, model_dir, resume=resume)
     started = time.perf_counter()
     validation = None if parts.validation is None else (rows_of(parts.validation), known_labels_of(parts.validation))
@@ -138,12 +141,32 @@ def train_detector(
     return TrainingReport(str(model_dir), detector.name, rows, rule.name, rule.value_, metrics, round(seconds, 3))
 
 
+def _warn_of_outliers(recording: Recording, scaling: str | None) -> None:
+    """Tell where a few values so widen the scale of a channel that the detector will hardly see it."""
+    if scaling not in ("standard", "minmax"):
+        return
+    values = np.concatenate([s.values if s.labels is None else s.values[~s.labels] for s in recording.series])
+    if not len(values):
+        return
+    low, high = np.percentile(values, [25, 75], axis=0)
+    for channel, spread, quartiles in zip(recording.channels, values.std(axis=0), high - low, strict=True):
+        if quartiles > 0 and spread > _MOST_SPREAD * quartiles:
+            warnings.warn(
+                f"Channel {channel!r} has outliers: its standard deviation, {spread:.3g}, is {spread / quartiles:.0f} "
+                "times its interquartile range, so the detector will hardly see it. Mend the data, or take the scaling "
+                "robust.",
+                stacklevel=3,
+            )
+
+
 def _checkpoint(detector: Detector, model_dir: Path, *, resume: bool) -> Path:
     """Say where a detector that can be interrupted keeps its state; without `resume` it starts anew."""
     file = model_dir / CHECKPOINT
     if hasattr(detector, "checkpoint_path"):
         model_dir.mkdir(parents=True, exist_ok=True)
         detector.checkpoint_path = file
+    if resume and not hasattr(detector, "checkpoint_path"):
+        raise ValueError(f"resume must be left out for {detector.name}, which learns in one go; train it again.")
     if resume and not file.is_file():
         raise FileNotFoundError(f"No {CHECKPOINT} in {model_dir} to resume from; train without --resume.")
     if not resume:

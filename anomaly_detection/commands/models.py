@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from anomaly_detection.commands.reading import Read, assignments, names, number, read_options, setting_assignments
+from anomaly_detection.commands.reading import (
+    Read,
+    assignments,
+    integer,
+    names,
+    number,
+    read_options,
+    setting_assignments,
+)
 
 if TYPE_CHECKING:
     from anomaly_detection.base import Detector
@@ -74,7 +82,7 @@ def train(
         "latent_dim": latent_dim,
         "hidden_dims": None
         if hidden_dims is None
-        else tuple(int(number(n, "--hidden-dims")) for n in names(hidden_dims) or ()),
+        else tuple(integer(n, "--hidden-dims") for n in names(hidden_dims) or ()),
         "dropout": dropout,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
@@ -233,14 +241,13 @@ def _make(name: str, given: dict[str, Any], texts: dict[str, str], *, no_cuda: b
 def _as_default(name: str, text: str, default: Any) -> Any:
     """Read a text as the kind of value that a setting has by default."""
     if isinstance(default, tuple):
-        return tuple(int(number(part, f"--set {name}")) for part in names(text) or ())
+        return tuple(integer(part, f"--set {name}") for part in names(text) or ())
     if isinstance(default, bool):
         if text.lower() not in ("true", "false"):
             raise ValueError(f"--set {name} must be true or false; got {text!r}.")
         return text.lower() == "true"
     if isinstance(default, int):
-        value = number(text, f"--set {name}")
-        if not value.is_integer():
-            raise ValueError(f"--set {name} must be an integer; got {text!r}.")
-        return int(value)
+        return integer(text, f"--set {name}")
+    if text.lower() == "none":
+        return None
     return number(text, f"--set {name}") if isinstance(default, float) else text

@@ -97,3 +97,17 @@ def number(text: str, option: str) -> float:
         return float(text)
     except ValueError:
         raise ValueError(f"{option} must be a number; got {text!r}.") from None
+
+
+def integer(text: str, option: str) -> int:
+    """Read an integer.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    value = number(text, option)
+    if not value.is_integer():
+        raise ValueError(f"{option} must be an integer; got {text!r}.")
+    return int(value)

@@ -30,7 +30,7 @@ DEFAULT_CHUNK_ROWS = 100_000
 _HEAD_ROWS = 1000
 _IGNORED = "{n} other column{s} ignored: {names}"
 _NAMED_COLUMNS = 8
-_BACKWARD = "{n} row{s} earlier than the row before scored in file order, as the start of a new series"
+_BACKWARD = "{n} row{s} earlier than the row before scored as the start of a new series: sort the rows first"
 _REPEATED = "{n} row{s} with the timestamp of the row before scored like any other"
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NORMAL = "normal"
+_LARGEST = float(np.finfo(np.float32).max)  # beyond it a value is infinite to a model in single precision
 _UNNAMED_ANOMALY = "anomaly"
 _NO_LABEL = "{n} missing label{s} of column {column!r} counted as normal"
 _NO_TYPE = "{n} anomalous row{s} without a type called 'anomaly'"
@@ -79,7 +80,7 @@ def read_values(
     for place, name in enumerate(channels):
         numbers = read_numbers(frame[name], file.decimal)
         values[:, place] = numbers.values
-        infinite = np.isinf(values[:, place])
+        infinite = np.abs(values[:, place]) > _LARGEST
         values[infinite, place] = np.nan
         if numbers.first_text is not None:
             row, example = numbers.first_text

@@ -175,3 +175,10 @@ def test_a_folder_without_validation_is_refused(folder):
 def test_missing_data_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
         load_data(AnomalyConfig(tmp_path / "nowhere", tmp_path))
+
+
+def test_an_episode_that_ends_before_the_first_full_window_is_a_sample_too(folder):
+    data = load_data(folder(train=rows("m", range(9), anomalous=(1,)), val=rows("m", range(5), first=9)), window_size=5)
+    first = data.splits["training"][0]
+    assert (first.row, first.anomaly_type) == (1, "SPIKE")
+    assert first.window(5)[:, 0].tolist() == [0, 0, 0, 0, 1]

@@ -101,3 +101,10 @@ def test_one_value_per_sample_whatever_the_batch():
         one = detection_columns(score[cut], labels[cut], truth[cut], 1.0, TYPES)
         for key, values in whole.items():
             np.testing.assert_array_equal(one[key], values[cut])
+
+
+def test_a_score_beyond_half_precision_exceeds_any_threshold():
+    found = score_columns(np.array([np.inf, 1.0], np.float16), 1e6)
+    assert found["is_anomaly"].tolist() == [1, 0]
+    assert found["score"].tolist() == [2e6, 1]
+    assert read_scores(np.array([70_000.0]), 80_000.0).tolist() == [70_000]

@@ -268,3 +268,8 @@ def test_learning_the_spread_of_long_windows_takes_little_memory():
     assert peak < 120e6  # all windows at once are 192 MB
     means = np.lib.stride_tricks.sliding_window_view(rows, 100, axis=0).mean(axis=2)
     assert detector.scaling_.center == pytest.approx(means.mean(axis=0))
+
+
+def test_one_channel_has_nothing_left_over_for_q():
+    with pytest.raises(ValueError, match="which the statistic q of a single channel does not; take the statistic t2"):
+        PCADetector(n_components=1).fit(np.random.default_rng(0).normal(size=(100, 1)))

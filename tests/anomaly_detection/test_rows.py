@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anomaly_detection.rows import as_labels, as_list, as_rows, channel_names
+from anomaly_detection.rows import as_labels, as_list, as_rows, channel_names, check_learnable
 
 CHANNELS = ("a", "b")
 FRAME = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]})
@@ -82,3 +82,15 @@ def test_labels_become_one_bool_array_per_series() -> None:
 def test_bad_labels_are_refused(y: object, lengths: list[int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         as_labels(y, lengths)
+
+
+def test_times_are_no_numbers() -> None:
+    frame = pd.DataFrame({"a": pd.to_datetime(["2026-01-01"]), "b": pd.to_datetime(["2026-01-02"])})
+    with pytest.raises(ValueError, match="X must hold numbers; got times in a cell"):
+        as_rows(frame, CHANNELS)
+
+
+def test_values_whose_squares_overflow_cannot_be_learned_from() -> None:
+    check_learnable(np.array([[1e18, -1e18]]), CHANNELS)
+    with pytest.raises(ValueError, match=r"within 1e\+18 to learn from; got -1e\+300 in channel 'b', row 1"):
+        check_learnable(np.array([[1.0, 2.0], [3.0, -1e300]]), CHANNELS)

@@ -330,3 +330,10 @@ def test_whatever_comes_is_ordered_finite_and_accounted_for(tmp_path_factory, ro
     joined = np.concatenate([series.times for series in recording.series])
     assert (np.diff(joined) > np.timedelta64(0)).all()
     assert "steady" in recording.channels
+
+
+def test_what_single_precision_cannot_hold_counts_as_infinite(tmp_path):
+    (tmp_path / "a.csv").write_text("x\n1.5\n1e300\n3e38\n-1e39\n")
+    recording = read_series(tmp_path / "a.csv")
+    assert recording.series[0].values[:, 0].tolist() == [1.5, 1.5, 3e38, 3e38]
+    assert "2 infinite cells of channel 'x' counted as missing (a)." in recording.repairs

@@ -89,7 +89,7 @@ def test_a_unit_of_an_unknown_channel_is_refused(parts: Parts, tmp_path: Path) -
 
 def test_resuming_needs_a_checkpoint(parts: Parts, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"No checkpoint\.pth in .* to resume from"):
-        train_detector(make_detector("pca"), parts, tmp_path, resume=True)
+        train_detector(make_detector("vae"), parts, tmp_path, resume=True)
 
 
 @pytest.mark.slow
@@ -138,3 +138,18 @@ def test_a_fingerprint_changes_with_any_value(parts: Parts) -> None:
     assert fingerprint(changed) != fingerprint(parts.test)
     relabelled = replace(parts.test, series=(replace(series, labels=~series.labels), *parts.test.series[1:]))
     assert fingerprint(relabelled) != fingerprint(parts.test)
+
+
+def test_outliers_that_mute_a_channel_are_told(parts: Parts, tmp_path: Path) -> None:
+    series = parts.training.series[0]
+    values = series.values.copy()
+    values[np.flatnonzero(~series.labels)[:3], 1] = 1e6
+    spoilt = replace(parts, training=replace(parts.training, series=(replace(series, values=values),)))
+    with pytest.warns(UserWarning, match="Channel 'vibration' has outliers: .* take the scaling robust"):
+        train_detector(make_detector("pca"), spoilt, tmp_path)
+    train_detector(make_detector("pca", scaling="robust"), spoilt, tmp_path)
+
+
+def test_what_learns_in_one_go_cannot_resume(parts: Parts, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="resume must be left out for pca, which learns in one go"):
+        train_detector(make_detector("pca"), parts, tmp_path, resume=True)

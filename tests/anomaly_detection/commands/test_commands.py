@@ -169,13 +169,8 @@ def test_the_options_of_the_guide_train_a_vae(tmp_path: Path, prepared_rig: Path
         (("pca", "--n-components", "9"), "n_components must be less than the number of channels"),
         (("pca", "--threshold-method", "median"), "threshold must be one of"),
         (("pca", "--unit", "speed=m/s"), "units must name channels"),
-        (
-            (
-                "pca",
-                "--resume",
-            ),
-            r"No checkpoint.pth in",
-        ),
+        (("vae", "--resume"), "No checkpoint.pth in"),
+        (("autoencoder", "--hidden-dims", "64.5"), "--hidden-dims must be an integer; got '64.5'"),
         (("autoencoder", "--hidden-dims", "64,x"), "--hidden-dims must be a number; got 'x'"),
         (("autoencoder", "--dropout", "1"), "dropout must lie in"),
         (("tcn", "--loss", "huber"), "loss must be one of mse, minmax, masked"),

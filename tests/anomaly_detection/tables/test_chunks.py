@@ -78,7 +78,7 @@ def test_times_that_go_back_repeat_or_are_unreadable(tmp_path):
         assert joined(chunks, "starts").tolist() == [True, False, False, True, False, False]
         assert np.isnat(joined(chunks, "times")).tolist() == [False] * 4 + [True, False]
         assert set(chunks[-1].repairs) == {
-            "1 row earlier than the row before scored in file order, as the start of a new series (a).",
+            "1 row earlier than the row before scored as the start of a new series: sort the rows first (a).",
             "1 row with the timestamp of the row before scored like any other (a).",
             "1 row without a readable timestamp (a).",
         }
