@@ -194,7 +194,7 @@ def _course(sample_id: str) -> visualizers.Course:
     sample = _sample(sample_id)
     rows, labels = sample.rows(_TASK.context), sample.series.labels
     scaled = (sample.series.values[rows] - _DATA.center) / _DATA.scale
-    return visualizers.Course(scaled, None if labels is None else labels[rows])
+    return visualizers.Course(scaled, None if labels is None else labels[rows], _DATA.channels)
 
 
 def _course_of(samples: SamplePreprocessResponse) -> visualizers.Course:

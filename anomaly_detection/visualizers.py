@@ -28,6 +28,7 @@ MOST_LANES = 8
 MOST_BARS = 24
 WIDTH, HEIGHT = 320, 200
 _INK, _RED, _ORANGE, _GREY = (40, 90, 160), (200, 25, 25), (240, 130, 0), (205, 205, 205)
+_TEXT = (110, 110, 110)
 _RED_GROUND = (255, 226, 226)
 _MARGIN = 6
 _FINE = 8  # bits of a pixel's fraction in OpenCV's coordinates are 3: 1/8 of a pixel
@@ -43,10 +44,13 @@ class Course:
         In standard deviations from the training mean.
     labels : (n_rows,) bool or None
         Which rows are anomalous.
+    names : sequence of str
+        Of the channels, written into their lanes; none by default.
     """
 
     scaled: Array
     labels: Array | None = None
+    names: Sequence[str] = ()
 
     @property
     def n_lanes(self) -> int:
@@ -136,7 +140,7 @@ def show_scores(scores: Array, threshold: float | None) -> "LeapGraph":
 
 
 def _ground(course: Course, n_columns: int | None = None) -> Picture:
-    """White, red where rows are anomalous, with a line at the mean of every lane."""
+    """White, red where rows are anomalous, with the name and a line at the mean of every lane."""
     import cv2
 
     n_columns = n_columns or len(course.scaled)
@@ -148,6 +152,9 @@ def _ground(course: Course, n_columns: int | None = None) -> Picture:
         top, bottom = _lane(lane, course.n_lanes)
         y = round((top + bottom) / 2)
         cv2.line(canvas, (0, y), (WIDTH - 1, y), _GREY, 1)
+        if lane < len(course.names):
+            name = course.names[lane].encode("ascii", "replace").decode()  # OpenCV writes nothing else
+            cv2.putText(canvas, name, (_MARGIN, round(top) + 9), cv2.FONT_HERSHEY_SIMPLEX, 0.33, _TEXT, 1)
     return canvas
 
 

@@ -38,15 +38,29 @@ def simulate(
         typer.Option(help="Anomalies last, or, for the rig alone, are scattered single readings."),
     ] = "episodes",
     anomaly_rate: Annotated[float, typer.Option(help="Share of the rows that are anomalous.")] = 0.05,
+    drift_per_s: Annotated[
+        str, typer.Option(metavar="LOW,HIGH", help="Rig, episodes: how fast the offset of a drift grows.")
+    ] = "0.1,0.2",
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same file.")] = 0,
 ) -> None:
     """Simulate machines that sometimes fail; the label and the type of every anomalous row stay with it."""
+    from anomaly_detection.commands.reading import names, number
     from anomaly_detection.simulation import simulate_arm, simulate_rig, write_simulation
 
     if machine == "arm" and mode != "episodes":
         raise ValueError(f"mode must be episodes for the arm; got {mode}. Take the rig for scattered readings.")
     if machine == "rig":
-        frame = simulate_rig(steps, n_machines=machines, mode=mode, anomaly_rate=anomaly_rate, seed=seed)
+        growth = [number(part, "--drift-per-s") for part in names(drift_per_s) or ()]
+        if len(growth) != 2:
+            raise ValueError(f"--drift-per-s must be two numbers, LOW,HIGH; got {drift_per_s!r}.")
+        frame = simulate_rig(
+            steps,
+            n_machines=machines,
+            mode=mode,
+            anomaly_rate=anomaly_rate,
+            drift_per_s=(growth[0], growth[1]),
+            seed=seed,
+        )
     else:
         frame = simulate_arm(steps, n_arms=machines, anomaly_rate=anomaly_rate, seed=seed)
     file = write_simulation(frame, out.expanduser())

@@ -136,3 +136,10 @@ class TestPayloads:
 
     def test_a_picture_is_an_image(self):
         assert show_picture(draw_course(Course(np.zeros((2, 1))))).data.dtype == np.uint8
+
+
+def test_lanes_bear_the_names_of_their_channels():
+    course = Course(np.full((10, 3), -100.0))
+    named = Course(course.scaled, names=("temperature", "Drück", ""))
+    changed = np.nonzero((draw_course(named) != draw_course(course)).any(axis=2))[0]
+    assert set(changed // (HEIGHT // 3)) == {0, 1}

@@ -221,3 +221,13 @@ def test_an_interruption_without_a_checkpoint_promises_no_resuming(
     said = refuse("train", "pca", "--data", prepared_rig, "--out", tmp_path)
     assert "Interrupted. Nothing was stored" in said
     assert "--resume" not in said
+
+
+def test_the_growth_of_a_drift_can_be_chosen(tmp_path: Path) -> None:
+    files = [tmp_path / "slow.parquet", tmp_path / "fast.parquet"]
+    for file, growth in zip(files, ("0.1,0.2", "1,2"), strict=True):
+        run("simulate", "--steps", 9000, "--anomaly-rate", 0.2, "--machines", 1, "--drift-per-s", growth, "--out", file)
+    slow, fast = (frame[frame["anomaly_type"] == "DRIFT"]["vibration"].mean() for frame in map(pd.read_parquet, files))
+    assert fast > slow + 1
+    assert "must be two numbers" in refuse("simulate", "--drift-per-s", "1", "--out", files[0])
+    assert "--drift-per-s must be a number" in refuse("simulate", "--drift-per-s", "a,b", "--out", files[0])
