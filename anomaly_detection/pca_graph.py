@@ -6,9 +6,9 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
-from onnx import NodeProto, TensorProto, checker, helper, numpy_helper
+from onnx import NodeProto, helper
 
-from anomaly_detection.stored import OPSET
+from anomaly_detection.graphs import build_model, scaling_constants, scaling_nodes, unscaling_nodes
 
 if TYPE_CHECKING:
     from anomaly_detection.pca import PCADetector
@@ -17,27 +17,19 @@ if TYPE_CHECKING:
 def pca_graph(detector: "PCADetector") -> bytes:
     """Build the graph: centre, scale, average the window, then one matrix per output."""
     n_channels, size = len(detector.channels_), detector.window_size
-    center = detector.scaling_.center.astype(np.float32)
     constants = {
-        "center": center,
-        "rest": detector.scaling_.center - center,  # what float32 leaves out: much, where values are large
-        "scale": detector.scaling_.scale,
+        **scaling_constants(detector.scaling_),
         "weights": detector.weights_,
         "to_latent": detector.components_.T,
         "plane": detector.components_.T @ detector.components_,
     }
     nodes = [
-        helper.make_node("Sub", ["window", "center"], ["nearly_centred"]),
-        helper.make_node("Sub", ["nearly_centred", "rest"], ["centred"]),
-        helper.make_node("Div", ["centred", "scale"], ["scaled"]),
-        helper.make_node("ReduceMean", ["scaled", "time"], ["newest"], keepdims=0),
+        *scaling_nodes(),
         *(_means_nodes() if detector.spread_scaling_ is None else _spread_nodes()),
         helper.make_node("ReduceMean", ["squares", "channel"], ["score"], keepdims=0),
         helper.make_node("MatMul", ["newest", "to_latent"], ["latent"]),
         helper.make_node("MatMul", ["scaled", "plane"], ["planar"]),
-        helper.make_node("Mul", ["planar", "scale"], ["unscaled"]),
-        helper.make_node("Add", ["unscaled", "rest"], ["nearly_raw"]),
-        helper.make_node("Add", ["nearly_raw", "center"], ["reconstruction"]),
+        *unscaling_nodes("planar", "reconstruction"),
     ]
     shapes: dict[str, list[str | int]] = {
         "score": ["batch"],
@@ -49,19 +41,7 @@ def pca_graph(detector: "PCADetector") -> bytes:
         constants["spread_center"] = detector.spread_scaling_.center
         constants["spread_scale"] = detector.spread_scaling_.scale
         constants["half"], constants["zero"] = np.array(0.5), np.array(0.0)
-    initializers = [numpy_helper.from_array(v.astype(np.float32), name) for name, v in constants.items()]
-    initializers += [numpy_helper.from_array(np.array([1], np.int64), name) for name in ("time", "channel")]
-    graph = helper.make_graph(
-        nodes,
-        "pca",
-        [helper.make_tensor_value_info("window", TensorProto.FLOAT, ["batch", size, n_channels])],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()],
-        initializers,
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9)
-    checker.check_model(model)
-    content: bytes = model.SerializeToString()
-    return content
+    return build_model("pca", nodes, constants, shapes, window=(size, n_channels))
 
 
 def _means_nodes() -> list[NodeProto]:

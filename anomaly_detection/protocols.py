@@ -93,6 +93,7 @@ _RULE = "scaled_maximum"
 SKAB_SETTINGS: dict[str, Setting] = {
     # t2 is about 1 on normal rows; 3 is chi-square's 99.97 % point over its 12 degrees of freedom.
     "pca": Setting({"window_size": 10, "statistic": "t2", "spread": True}, 3.0),
+    "knn": Setting({"window_size": 10}, _RULE),
     "autoencoder": Setting(_SMALL, _RULE),
     "vae": Setting(_SMALL, _RULE),
     "tcn": Setting({**_SMALL, "channels": 10, "kernel_size": 3, "dropout": 0.0}, _RULE),

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 def train(
     detector: Annotated[
-        str | None, typer.Argument(help="pca, autoencoder, vae, tcn or lstm; or give --model-type.", show_default=False)
+        str | None,
+        typer.Argument(help="pca, knn, autoencoder, vae, tcn or lstm; or --model-type.", show_default=False),
     ] = None,
     data: Annotated[
         Path | None,
@@ -184,7 +185,7 @@ def benchmark(
     data: Annotated[Path, typer.Option(help="skab: the folder of its files. csv: a prepared folder, or one table.")],
     dataset: Annotated[Literal["skab", "csv"], typer.Option(help="By whose protocol.")] = "csv",
     out: Annotated[Path | None, typer.Option(help="Folder for results.json and benchmark.png.")] = None,
-    detector: Annotated[list[str] | None, typer.Option(help="Only this one; repeat.", show_default="all five")] = None,
+    detector: Annotated[list[str] | None, typer.Option(help="Only this one; repeat.", show_default="all")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings per detector that draws random numbers.")] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="Print what results.json holds instead of a table.")] = False,
 ) -> None:
@@ -219,7 +220,7 @@ def _name(argument: str | None, option: str | None) -> str:
     if argument and option and argument != option:
         raise ValueError(f"--model-type must agree with the detector {argument!r}; got {option!r}.")
     if not (argument or option):
-        raise ValueError("DETECTOR must be named: pca, autoencoder, vae, tcn or lstm.")
+        raise ValueError("DETECTOR must be named: pca, knn, autoencoder, vae, tcn or lstm.")
     return str(argument or option)
 
 

@@ -20,6 +20,7 @@ from anomaly_detection.thresholds import BestF1
 _NETWORK = {"max_epochs": 3, "learning_rate": 3e-3}
 QUICK: dict[str, dict[str, Any]] = {
     "pca": {"window_size": 3},
+    "knn": {"window_size": 3},
     "autoencoder": {"window_size": 4, "hidden_dims": (16,), "latent_dim": 2, **_NETWORK},
     "vae": {"window_size": 4, "hidden_dims": (16,), "latent_dim": 2, **_NETWORK},
     "tcn": {"window_size": 8, "channels": 6, "kernel_size": 2, "batch_size": 4, **_NETWORK},

@@ -160,7 +160,7 @@ def test_the_options_of_the_guide_train_a_vae(tmp_path: Path, prepared_rig: Path
     ("arguments", "message"),
     [
         ((), "DETECTOR must be named"),
-        (("svm",), "name must be one of pca, autoencoder, vae, tcn, lstm; got 'svm'"),
+        (("svm",), "name must be one of pca, knn, autoencoder, vae, tcn, lstm; got 'svm'"),
         (("pca", "--model-type", "vae"), "--model-type must agree with the detector 'pca'; got 'vae'"),
         (("pca", "--latent-dim", "3"), "pca has no setting latent_dim"),
         (("pca", "--set", "statistic"), "--set must be NAME=VALUE"),
