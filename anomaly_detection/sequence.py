@@ -4,15 +4,16 @@
 but one is compared with the newest row; the forecast after the newest row says what comes next. Training goes through
 sub-sequences, many forecasts in one pass, each preceded by enough rows that it has seen about a window.
 
-The residual is the scaled forecast error, or the scaled deviation of the mean of the last 3 rows from that of normal
-training rows, each divided by its own control limit (after Yue and Qin, 2001): 0.1 % of the normal training rows exceed
-it. The deviation takes the place of the error where it exceeds its limit and is the larger one, in mean square. The
-score is the mean over channels of the residual's square, so 1 is where rows begin to be extreme. The forecast error
+The residual is the scaled forecast error, or the scaled deviation of the median of the last 3 rows from the mean of
+normal training rows, each divided by its own control limit (after Yue and Qin, 2001): 0.1 % of the normal training rows
+exceed it. The deviation takes the place of the error where it exceeds its limit and is the larger one, in mean square.
+The score is the mean over channels of the residual's square, so 1 is where rows begin to be extreme. The forecast error
 alone can be small in the midst of an anomaly: a network gets used to an offset that lasts, and one that learned to
 forecast badly after anomalous rows ("minmax") may by chance forecast just the anomaly. Where normal rows move much, as
-those of a robot arm, the limit of the deviation is wide and the forecast decides. The mean of a few rows tells a small
+those of a robot arm, the limit of the deviation is wide and the forecast decides. A few rows together tell a small
 offset that lasts from noise, as charts of moving averages do beside those of single readings (Lucas and Saccucci,
-1990). With `deviation` off, the residual is the scaled forecast error alone, not divided.
+1990); their median lets no single odd reading speak for the rows after it. With `deviation` off, the residual is the
+scaled forecast error alone, not divided.
 
 Early stopping watches the forecast error alone: limits are known only once the training is over.
 
@@ -43,7 +44,7 @@ from anomaly_detection.windows import full_windows, pad_left
 
 _BLOCK_ROWS = 65_536
 _EXTREME = 0.999  # quantile of the normal rows that is the limit
-_RECENT = 3  # rows whose mean is compared with normal
+_RECENT = 3  # rows whose median is compared with normal
 _LEAST_LIMIT = 1e-6  # a thousandth of a channel's scale, squared: for rows that never change or are foreseen exactly
 
 
@@ -87,7 +88,7 @@ class ForecastDetector(NeuralDetector):
 
     def _answer(self, network: nn.Module, scaled: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         forecast, hidden = network(scaled)
-        recent = scaled[:, -_RECENT:].mean(dim=1)
+        recent = _median(scaled[:, -_RECENT:])
         residual = self._residual(cast(Forecaster, network), scaled[:, -1] - forecast[:, -2], recent)
         return forecast, hidden[:, -1], residual
 
@@ -109,7 +110,7 @@ class ForecastDetector(NeuralDetector):
         network, size = cast(Forecaster, self.network_), min(_RECENT, self.window_size)
         normal = np.concatenate([s.values if s.labels is None else s.values[~s.labels] for s in training])
         center = normal.mean(axis=0, dtype=np.float64)
-        recent = [full_windows(s.values, size).mean(axis=1)[normal_windows(s, size)] for s in training]
+        recent = [np.median(full_windows(s.values, size), axis=1)[normal_windows(s, size)] for s in training]
         with own_torch(), torch.no_grad():
             errors = ForecastTask(self, training, []).normal_errors()
             squares = np.square(np.concatenate(recent) - center).mean(axis=1)
@@ -166,7 +167,7 @@ class TCNDetector(ForecastDetector):
             network = cast(Forecaster, self.network_)
             scaled = RawForm(self).scaled(torch.tensor(rows, device=self.device))
             forecast, _ = network(scaled[None, :-1])
-            recent = scaled[n_before + 1 - _RECENT :].unfold(0, _RECENT, 1).mean(dim=2)
+            recent = _median(scaled[n_before + 1 - _RECENT :].unfold(0, _RECENT, 1).transpose(1, 2))
             residual = self._residual(network, scaled[n_before:] - forecast[0, n_before - 1 :], recent)
             scores: np.ndarray = residual.square().mean(dim=1).cpu().numpy()
         return scores
@@ -282,6 +283,15 @@ class _Rows:
         positions = torch.minimum(torch.maximum(steps, begin), end - 1)
         real = (targets > begin) & (targets < end)
         return self.values[positions], self.labels[positions[:, n_before:]], real
+
+
+def _median(rows: Tensor) -> Tensor:
+    """Median of one, two or three rows (n, rows, n_channels), channel by channel."""
+    if rows.shape[1] < _RECENT:
+        return rows.mean(dim=1)
+    first, second, third = rows.unbind(dim=1)
+    low, high = torch.minimum(first, second), torch.maximum(first, second)
+    return torch.maximum(low, torch.minimum(high, third))
 
 
 def _limit(squares: np.ndarray) -> float:

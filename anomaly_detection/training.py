@@ -22,7 +22,7 @@ from anomaly_detection.stored import save_detector
 from latent_space.run_folder import to_json
 
 CHECKPOINT = "checkpoint.pth"
-_MOST_SPREAD = 50.0
+_MOST_SPREAD = 1e4
 _MOST_FLAGGED = 0.5
 
 
