@@ -96,9 +96,6 @@ class KNNDetector(Detector):
             rows = rows[np.sort(chosen)]
         self.references_ = self.scaling_.apply(rows)
 
-    def _decision_function(self, values: np.ndarray) -> np.ndarray:
-        return np.concatenate([outputs.score for outputs in self._outputs(values)])
-
     def _run(self, windows: np.ndarray) -> Outputs:
         newest = self.scaling_.apply(windows.mean(axis=1, dtype=np.float64))
         expected = np.concatenate([self._neighbors_mean(part) for part in self._parts(newest)])

@@ -10,7 +10,6 @@ versions. A detector that torch trained has its weights beside them, `best_model
 
 import hashlib
 import json
-import os
 import warnings
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -23,6 +22,7 @@ from anomaly_detection.base import LARGEST_SCORE, Detector, Kind, Outputs, Stret
 from anomaly_detection.thresholds import threshold_from_dict
 from anomaly_detection.windows import causal_windows, in_chunks
 from latent_space.onnx_session import open_session
+from latent_space.run_folder import replaced_files
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -94,12 +94,13 @@ def save_detector(
     }
     text = json.dumps(facts, indent=2, allow_nan=False) + "\n"
     model_dir.mkdir(parents=True, exist_ok=True)
-    _replace(model_dir / MODEL, model)
+    files = {MODEL: model, WEIGHTS: weights, FACTS: text.encode()}
+    with replaced_files() as temporary:
+        for name, content in files.items():
+            if content is not None:
+                temporary(model_dir / name).write_bytes(content)
     if weights is None:
         (model_dir / WEIGHTS).unlink(missing_ok=True)
-    else:
-        _replace(model_dir / WEIGHTS, weights)
-    _replace(model_dir / FACTS, text.encode())
     return model_dir / FACTS
 
 
@@ -243,12 +244,6 @@ def _warn_of_resolution(detector: Detector) -> None:
                 "scale. Subtract a constant from it before training and scoring.",
                 stacklevel=3,
             )
-
-
-def _replace(file: Path, content: bytes) -> None:
-    temporary = file.with_name(f".{file.name}.tmp")
-    temporary.write_bytes(content)
-    os.replace(temporary, file)  # noqa: PTH105 - Path.replace returns a path nobody needs
 
 
 def _versions() -> dict[str, str]:
