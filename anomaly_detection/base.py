@@ -271,6 +271,18 @@ class Detector(ABC):
         self.threshold_ = rule.fit(scores, labels)
 
 
+def check_choice(name: str, value: Any, known: tuple[str, ...]) -> None:
+    """Raise ValueError unless `value` is one of `known`."""
+    if value not in known:
+        raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}.")
+
+
+def check_count(name: str, value: Any, *, least: int = 1) -> None:
+    """Raise ValueError unless `value` is an integer of at least `least`."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name} must be an integer of at least {least}; got {value!r}.")
+
+
 def normal_windows(stretch: Stretch, window_size: int) -> np.ndarray:
     """Which full windows of a stretch hold no row labelled anomalous: bool (n_steps - window_size + 1,)."""
     n_windows = max(0, len(stretch.values) - window_size + 1)

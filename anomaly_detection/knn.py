@@ -19,7 +19,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from anomaly_detection.base import Detector, Outputs, Stretch, normal_windows
+from anomaly_detection.base import Detector, Outputs, Stretch, check_choice, check_count, normal_windows
 from anomaly_detection.scaling import SCALINGS, Scaling, fit_scaling
 from anomaly_detection.windows import full_windows
 
@@ -65,12 +65,9 @@ class KNNDetector(Detector):
 
     def _check_settings(self) -> None:
         super()._check_settings()
-        if self.scaling not in SCALINGS:
-            raise ValueError(f"scaling must be one of {', '.join(SCALINGS)}; got {self.scaling!r}.")
+        check_choice("scaling", self.scaling, SCALINGS)
         for name in ("n_neighbors", "max_references"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"{name} must be an integer of at least 1; got {value!r}.")
+            check_count(name, getattr(self, name))
         if self.max_references < self.n_neighbors:
             raise ValueError(
                 f"max_references must be at least n_neighbors, {self.n_neighbors}; got {self.max_references}."

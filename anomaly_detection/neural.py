@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from anomaly_detection.base import Detector, Outputs, Stretch
+from anomaly_detection.base import Detector, Outputs, Stretch, check_choice, check_count
 from anomaly_detection.scaling import SCALINGS, Scaling, fit_scaling
 from anomaly_detection.training_loop import MAY_CHANGE, MONITORS, History, LoopSettings, Task, own_torch, train
 
@@ -189,12 +189,6 @@ def float32_parts(scaling: Scaling) -> dict[str, np.ndarray]:
     return {"center": center, "rest": rest, "scale": scaling.scale.astype(np.float32)}
 
 
-def check_choice(name: str, value: Any, known: tuple[str, ...]) -> None:
-    """Raise ValueError unless `value` is one of `known`."""
-    if value not in known:
-        raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}.")
-
-
 def check_device(device: str) -> None:
     """Raise ValueError unless torch has such a device here."""
     try:
@@ -202,9 +196,3 @@ def check_device(device: str) -> None:
     except (RuntimeError, AssertionError) as error:  # the latter where torch was built without the device
         reason = str(error).splitlines()[0]
         raise ValueError(f"device must be one that torch has here, such as cpu; got {device!r}: {reason}") from error
-
-
-def check_count(name: str, value: Any, *, least: int = 1) -> None:
-    """Raise ValueError unless `value` is an integer of at least `least`."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{name} must be an integer of at least {least}; got {value!r}.")

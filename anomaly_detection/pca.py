@@ -30,7 +30,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from anomaly_detection.base import Detector, Outputs, Stretch, normal_windows
+from anomaly_detection.base import Detector, Outputs, Stretch, check_choice, normal_windows
 from anomaly_detection.scaling import SCALINGS, Scaling, fit_scaling
 from anomaly_detection.windows import full_windows, pad_left
 
@@ -77,10 +77,8 @@ class PCADetector(Detector):
 
     def _check_settings(self) -> None:
         super()._check_settings()
-        if self.statistic not in STATISTICS:
-            raise ValueError(f"statistic must be one of {', '.join(STATISTICS)}; got {self.statistic!r}.")
-        if self.scaling not in SCALINGS:
-            raise ValueError(f"scaling must be one of {', '.join(SCALINGS)}; got {self.scaling!r}.")
+        check_choice("statistic", self.statistic, STATISTICS)
+        check_choice("scaling", self.scaling, SCALINGS)
         if not isinstance(self.n_components, int) or self.n_components < 1:
             raise ValueError(f"n_components must be an integer of at least 1; got {self.n_components!r}.")
         if self.spread and (self.statistic != "t2" or self.window_size < 2):
