@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from anomaly_detection.base import Kind
-from anomaly_detection.parts import DEFAULT_RATIOS, FILES, check_ratios
+from anomaly_detection.parts import DEFAULT_RATIOS, FILES
+from anomaly_detection.splits import check_ratios
 from latent_space.settings import Settings, load_settings
 
 _PATHS = ("data", "model")
@@ -47,10 +48,7 @@ class AnomalyConfig:
         for split, limit in self.max_samples.items():
             if limit is not None:
                 _check_count(f"anomaly.max_samples.{split}", limit)
-        try:
-            check_ratios(self.fractions)
-        except ValueError as error:
-            raise ValueError(f"anomaly.fractions: {error}") from error
+        check_ratios(self.fractions, tuple(FILES), told="anomaly.fractions.{}")
 
 
 def load_config(settings: Settings | None = None) -> AnomalyConfig:

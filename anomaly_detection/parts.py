@@ -15,6 +15,7 @@ import numpy as np
 
 from anomaly_detection.preparation import read_prepared
 from anomaly_detection.series import Recording, Series, read_series
+from anomaly_detection.splits import check_ratios, cut
 from anomaly_detection.tables.files import METADATA_FILE
 from anomaly_detection.tables.options import ReadOptions
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 # Part -> name of its file in a prepared folder, in the order of time.
 FILES = {"training": "train", "validation": "val", "test": "test", "unlabeled": "unlabeled"}
 DEFAULT_RATIOS: Mapping[str, float] = {"training": 0.70, "validation": 0.15, "test": 0.15}
-_ROUNDING = 1e-6
 _SUFFIXES = (".csv", ".parquet", ".csv.gz")
 
 
@@ -93,19 +93,16 @@ def cut_by_time(recording: Recording, ratios: Mapping[str, float] = DEFAULT_RATI
     ValueError
         If `ratios` name another part, are negative, do not sum to 1, or leave no row to learn from.
     """
-    check_ratios(ratios)
-    names = [part for part in FILES if ratios.get(part)]
-    shares = np.cumsum([0.0, *(ratios[part] for part in names)])
-    found: dict[str, list[Series]] = {part: [] for part in names}
+    check_ratios(ratios, tuple(FILES), told="ratios[{}]")
+    found: dict[str, list[Series]] = {}
     for machine in recording.machines:
         stretches = [series for series in recording.series if series.name == machine]
-        edges = np.floor(shares * sum(map(len, stretches)) + _ROUNDING).astype(int).tolist()
-        for part, start, stop in zip(names, edges[:-1], edges[1:], strict=True):
-            found[part] += _between(stretches, start, stop)
-    cut = {part: replace(recording, series=tuple(series)) for part, series in found.items() if series}
-    if "training" not in cut:
+        for part, rows in cut(sum(map(len, stretches)), ratios, tuple(FILES)).items():
+            found.setdefault(part, []).extend(_between(stretches, rows.start, rows.stop))
+    parts = {part: replace(recording, series=tuple(series)) for part, series in found.items() if series}
+    if "training" not in parts:
         raise ValueError(f"ratios must leave rows to learn from; got {dict(ratios)} for {recording.n_rows} rows.")
-    return Parts(**_without_labels(cut))
+    return Parts(**_without_labels(parts))
 
 
 def _between(stretches: Sequence[Series], start: int, stop: int) -> list[Series]:
@@ -117,15 +114,6 @@ def _between(stretches: Sequence[Series], start: int, stop: int) -> list[Series]
             found.append(series.rows(first, last))
         before += len(series)
     return found
-
-
-def check_ratios(ratios: Mapping[str, float]) -> None:
-    """Raise ValueError unless `ratios` are shares of known parts that sum to 1."""
-    unknown = sorted(set(ratios) - set(FILES))
-    if unknown:
-        raise ValueError(f"ratios must name {', '.join(FILES)}; got {unknown[0]!r}.")
-    if any(not 0 <= share <= 1 for share in ratios.values()) or abs(sum(ratios.values()) - 1) > 1e-6:
-        raise ValueError(f"ratios must be between 0 and 1 and sum to 1; got {dict(ratios)}.")
 
 
 def rows_of(recording: Recording) -> list["pd.DataFrame"]:

@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomaly_detection.series import Recording, read_series
-from anomaly_detection.splits import PARTS, checked_ratios, cut_in_time, draw_at_random, last_rows
+from anomaly_detection.splits import PARTS, check_ratios, cut_in_time, draw_at_random, last_rows
 from anomaly_detection.tables.files import METADATA_FILE
 from anomaly_detection.tables.filling import last_known, rows_by_group
 from anomaly_detection.tables.frame import LABEL, MACHINE, TIME, TYPE
@@ -138,7 +138,10 @@ def prepare(
     ValueError
         If the ratios are not shares of 1, a part would have no rows, or the folder holds anything else.
     """
-    ratios = checked_ratios(train_ratio, val_ratio, test_ratio)
+    ratios = {"train": float(train_ratio), "val": float(val_ratio), "test": float(test_ratio)}
+    check_ratios(ratios)
+    if ratios["train"] == 0:
+        raise ValueError("train_ratio must be positive; got 0.")
     if tail is not None and tail < 1:
         raise ValueError(f"tail must be at least 1 row; got {tail}.")
     out = Path(output_dir)

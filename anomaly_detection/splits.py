@@ -7,7 +7,8 @@ validation from the rest, each of as many rows as its share of all says, rounded
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,24 +20,36 @@ _RATIO_TOLERANCE = 1e-6
 Ints = NDArray[np.int64]
 
 
-def checked_ratios(*ratios: float) -> dict[str, float]:
-    """Return the shares of train, val and test by name.
+def check_ratios(ratios: Mapping[str, float], parts: Sequence[str] = PARTS, *, told: str = "{}_ratio") -> None:
+    """Check that the shares of `parts` are shares of 1; `told` is what the user calls the share of a part.
 
     Raises
     ------
     ValueError
-        If they are not shares of 1, or none is left to train on.
+        If a part is unknown, or a share does not lie in [0, 1], or they do not sum to 1.
     """
-    named = dict(zip(PARTS, (float(ratio) for ratio in ratios), strict=True))
-    for part, ratio in named.items():
+    for part, ratio in ratios.items():
+        if part not in parts:
+            raise ValueError(f"{told.format(part)} must be the share of {', '.join(parts)}; got one of {part!r}.")
         if not 0 <= ratio <= 1:
-            raise ValueError(f"{part}_ratio must lie in [0, 1]; got {ratio:g}.")
-    if abs(sum(named.values()) - 1) > _RATIO_TOLERANCE:
-        told = " + ".join(f"{ratio:g}" for ratio in named.values())
-        raise ValueError(f"train_ratio, val_ratio and test_ratio must sum to 1; got {told}.")
-    if named["train"] == 0:
-        raise ValueError("train_ratio must be positive; got 0.")
-    return named
+            raise ValueError(f"{told.format(part)} must lie in [0, 1]; got {ratio:g}.")
+    if abs(sum(ratios.values()) - 1) > _RATIO_TOLERANCE:
+        names, values = ", ".join(map(told.format, ratios)), " + ".join(f"{ratio:g}" for ratio in ratios.values())
+        raise ValueError(f"{names or told.format(parts[0])} must sum to 1; got {values or 'none'}.")
+
+
+def cut(n: int, ratios: Mapping[str, float], parts: Sequence[str] = PARTS) -> dict[str, slice]:
+    """Cut `n` rows into consecutive parts, in the order of `parts`: those that have a share.
+
+    Examples
+    --------
+    >>> cut(10, {"train": 0.75, "test": 0.25})
+    {'train': slice(0, 7, None), 'test': slice(7, 10, None)}
+    """
+    wanted = [part for part in parts if ratios.get(part)]
+    ends = np.floor(n * np.cumsum([ratios[part] for part in wanted]) + _RATIO_TOLERANCE).astype(int).tolist()
+    ends[-1] = n
+    return {part: slice(*edges) for part, edges in zip(wanted, pairwise([0, *ends]), strict=True)}
 
 
 def last_rows(times: NDArray[np.datetime64], tail: int | None) -> Ints:
@@ -51,16 +64,11 @@ def cut_in_time(
 ) -> dict[str, Ints]:
     """Cut each machine's rows by time; return the rows of each part with a share, machine after machine."""
     order, starts = rows_by_group(machines, len(times))
-    wanted = [part for part in PARTS if ratios[part] > 0]
-    borders = np.cumsum([ratios[part] for part in wanted])
-    chosen: dict[str, list[Ints]] = {part: [] for part in wanted}
-    for start, stop in zip(starts.tolist(), [*starts[1:].tolist(), len(times)], strict=True):
-        rows = order[start:stop]
+    chosen: dict[str, list[Ints]] = {}
+    for rows in np.split(order, starts[1:]):
         rows = rows[np.argsort(times[rows], kind="stable")]
-        ends = np.floor(len(rows) * borders + _RATIO_TOLERANCE).astype(np.int64)
-        ends[-1] = len(rows)
-        for part, first, last in zip(wanted, [0, *ends[:-1].tolist()], ends.tolist(), strict=True):
-            chosen[part].append(rows[first:last])
+        for part, place in cut(len(rows), ratios).items():
+            chosen.setdefault(part, []).append(rows[place])
     return {part: np.concatenate(rows) for part, rows in chosen.items()}
 
 
@@ -70,7 +78,7 @@ def draw_at_random(n: int, ratios: Mapping[str, float], random_state: int) -> di
 
     parts = {"train": np.arange(n)}
     for part in ("test", "val"):
-        if ratios[part] > 0:
+        if ratios.get(part):
             size = math.ceil(n * ratios[part])  # as scikit-learn rounds a share
             if size >= len(parts["train"]):
                 raise ValueError(f"{part}_ratio must leave each part a row; got {n} rows in all.")

@@ -6,7 +6,6 @@ import pandas as pd
 import pytest
 
 from anomaly_detection.parts import (
-    check_ratios,
     cut_by_time,
     known_labels_of,
     labels_of,
@@ -59,14 +58,17 @@ def test_unlabelled_rows_have_no_labels() -> None:
 @pytest.mark.parametrize(
     ("ratios", "message"),
     [
-        ({"train": 1.0}, "ratios must name training, validation, test, unlabeled; got 'train'"),
-        ({"training": 0.7}, "between 0 and 1 and sum to 1"),
-        ({"training": 1.5, "test": -0.5}, "between 0 and 1"),
+        (
+            {"train": 1.0},
+            r"ratios\[train\] must be the share of training, validation, test, unlabeled; got one of 'train'",
+        ),
+        ({"training": 0.7}, r"ratios\[training\] must sum to 1; got 0\.7"),
+        ({"training": 1.5, "test": -0.5}, r"ratios\[training\] must lie in \[0, 1\]; got 1\.5"),
     ],
 )
 def test_bad_ratios_are_refused(ratios: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        check_ratios(ratios)
+        cut_by_time(recording(10), ratios)
 
 
 def test_a_cut_without_training_rows_is_refused() -> None:

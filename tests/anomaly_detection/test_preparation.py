@@ -200,7 +200,8 @@ def test_the_output_must_lie_outside_the_data(rig, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"train_ratio": 0.9}, "must sum to 1"),
+        ({"train_ratio": 0.9}, r"train_ratio, val_ratio, test_ratio must sum to 1; got 0\.9 \+ 0\.15 \+ 0\.15"),
+        ({"train_ratio": 0, "val_ratio": 0.85}, "train_ratio must be positive; got 0"),
         ({"tail": 0}, "tail must be at least 1 row; got 0"),
         ({"tail": 2}, r"val_ratio must leave the part a row; got 0\.15 of 2 rows"),
         ({"colour": "red"}, "'colour' must be an option of reading"),

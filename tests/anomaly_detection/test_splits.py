@@ -5,7 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
-from anomaly_detection.splits import checked_ratios, cut_in_time, draw_at_random, last_rows
+from anomaly_detection.splits import check_ratios, cut, cut_in_time, draw_at_random, last_rows
+
+
+def ratios_of(train, val, test):
+    ratios = {"train": train, "val": val, "test": test}
+    check_ratios(ratios)
+    return ratios
 
 
 def parts_of(found):
@@ -26,16 +32,16 @@ def test_each_machine_is_cut_by_itself_in_time():
 def test_parts_without_a_share_are_left_out():
     rows = np.arange(10).astype("datetime64[s]")
     machines = np.full(10, "m", object)
-    assert {part: len(found) for part, found in cut_in_time(machines, rows, checked_ratios(0.8, 0, 0.2)).items()} == {
+    assert {part: len(found) for part, found in cut_in_time(machines, rows, ratios_of(0.8, 0, 0.2)).items()} == {
         "train": 8,
         "test": 2,
     }
-    assert set(cut_in_time(machines, rows, checked_ratios(1, 0, 0))) == {"train"}
+    assert set(cut_in_time(machines, rows, ratios_of(1, 0, 0))) == {"train"}
 
 
 @given(n=st.integers(3, 200), val=st.floats(0, 0.4), test=st.floats(0, 0.4))
 def test_parts_are_contiguous_and_complete(n, val, test):
-    ratios = checked_ratios(1 - val - test, val, test)
+    ratios = ratios_of(1 - val - test, val, test)
     found = cut_in_time(np.full(n, "m", object), np.arange(n).astype("datetime64[s]"), ratios)
     assert np.concatenate([found[part] for part in ("train", "val", "test") if part in found]).tolist() == list(
         range(n)
@@ -47,17 +53,17 @@ def test_parts_are_contiguous_and_complete(n, val, test):
 def test_two_parts_are_exactly_those_of_scikit_learn():
     frame = pd.DataFrame({"x": range(221)})
     train, valid = train_test_split(frame, test_size=0.2, random_state=2024)
-    for ratios, part in ((checked_ratios(0.8, 0.2, 0), "val"), (checked_ratios(0.8, 0, 0.2), "test")):
+    for ratios, part in ((ratios_of(0.8, 0.2, 0), "val"), (ratios_of(0.8, 0, 0.2), "test")):
         found = draw_at_random(221, ratios, 2024)
         assert (found["train"].tolist(), found[part].tolist()) == (train["x"].tolist(), valid["x"].tolist())
         assert set(found) == {"train", part}
 
 
 def test_three_parts_at_random():
-    found = draw_at_random(100, checked_ratios(0.7, 0.15, 0.15), 1)
+    found = draw_at_random(100, ratios_of(0.7, 0.15, 0.15), 1)
     assert {part: len(rows) for part, rows in found.items()} == {"train": 70, "val": 15, "test": 15}
     assert sorted(np.concatenate(list(found.values())).tolist()) == list(range(100))
-    assert parts_of(found) == parts_of(draw_at_random(100, checked_ratios(0.7, 0.15, 0.15), 1))
+    assert parts_of(found) == parts_of(draw_at_random(100, ratios_of(0.7, 0.15, 0.15), 1))
 
 
 def test_the_last_rows_of_an_ordered_table_are_its_tail():
@@ -78,21 +84,37 @@ def test_the_last_rows_of_several_machines_are_the_last_in_time():
         ((1.2, -0.2, 0), r"train_ratio must lie in \[0, 1\]; got 1\.2"),
         ((0.8, -0.1, 0.3), r"val_ratio must lie in \[0, 1\]; got -0\.1"),
         ((float("nan"), 0.5, 0.5), r"train_ratio must lie in \[0, 1\]; got nan"),
-        ((0, 0.5, 0.5), "train_ratio must be positive; got 0"),
     ],
 )
 def test_ratios_that_are_none(ratios, message):
     with pytest.raises(ValueError, match=message):
-        checked_ratios(*ratios)
+        ratios_of(*ratios)
+
+
+@pytest.mark.parametrize(
+    ("ratios", "message"),
+    [
+        ({"val": 1.0}, r"share\.val must be the share of a, b; got one of 'val'"),
+        ({"a": 0.5}, r"share\.a must sum to 1; got 0\.5"),
+        ({}, r"share\.a must sum to 1; got none"),
+    ],
+)
+def test_ratios_are_told_by_the_names_the_user_gave_them(ratios, message):
+    with pytest.raises(ValueError, match=message):
+        check_ratios(ratios, ("a", "b"), told="share.{}")
+
+
+def test_a_share_that_rounding_made_a_little_short_keeps_its_row():
+    assert cut(10, {"a": 0.1 + 0.2 - 1e-9, "b": 0.7 + 1e-9}, ("a", "b")) == {"a": slice(0, 3), "b": slice(3, 10)}
 
 
 def test_too_few_rows_to_draw():
     with pytest.raises(ValueError, match="test_ratio must leave each part a row; got 1 rows in all"):
-        draw_at_random(1, checked_ratios(0.8, 0, 0.2), 0)
+        draw_at_random(1, ratios_of(0.8, 0, 0.2), 0)
 
 
 def test_at_random_the_test_part_is_drawn_first():
-    parts = draw_at_random(100, checked_ratios(0.6, 0.1, 0.3), 7)
+    parts = draw_at_random(100, ratios_of(0.6, 0.1, 0.3), 7)
     rest, test = train_test_split(np.arange(100), test_size=30, random_state=7)
     train, val = train_test_split(rest, test_size=10, random_state=7)
     assert {name: rows.tolist() for name, rows in parts.items()} == {
