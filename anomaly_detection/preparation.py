@@ -18,9 +18,7 @@ land in different parts: only for detectors of single rows, and to repeat what o
 order of time that is `DataFrame.tail`.
 """
 
-import csv
 import hashlib
-import io
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,6 +34,7 @@ from anomaly_detection.tables.files import METADATA_FILE
 from anomaly_detection.tables.filling import last_known, rows_by_group
 from anomaly_detection.tables.frame import LABEL, MACHINE, TIME, TYPE
 from anomaly_detection.tables.options import ReadOptions
+from anomaly_detection.tables.writing import iso_times, write_csv
 from latent_space.run_folder import read_json, replaced_files, write_json
 
 if TYPE_CHECKING:
@@ -226,7 +225,6 @@ def _check_output(out: Path, source: Path) -> None:
 def _to_write(recording: Recording, frame: "pd.DataFrame", rows: Ints, *, mark_missing: bool) -> "pd.DataFrame":
     """Rows of a part as they are written: filled cells empty where reading fills them with the same value."""
     part = frame.iloc[rows].reset_index(drop=True)
-    part[TIME] = _iso(part[TIME].to_numpy())
     if not mark_missing or all(series.missing is None for series in recording.series):
         return part
     order, starts = rows_by_group(part[MACHINE].to_numpy(object), len(part))
@@ -239,19 +237,13 @@ def _to_write(recording: Recording, frame: "pd.DataFrame", rows: Ints, *, mark_m
     return part
 
 
-def _iso(times: NDArray[np.datetime64]) -> NDArray[np.str_]:
-    """Write times as text, with as many digits as they need: milliseconds at least."""
-    unit = next(unit for unit in ("ms", "us", "ns") if (times == times.astype(f"datetime64[{unit}]")).all())
-    return np.datetime_as_string(times, unit=unit)  # type: ignore[call-overload, no-any-return]
-
-
 def _counts(frames: "Mapping[str, pd.DataFrame]") -> dict[str, Any]:
     """Lengths, time ranges and counts of labels and types per part."""
     told: dict[str, Any] = {"lengths": {}, "time_ranges": {}, "label_counts": {}, "type_counts": {}}
     for part, frame in frames.items():
         times = frame[TIME].to_numpy()
         told["lengths"][part] = len(frame)
-        told["time_ranges"][part] = _iso(np.array([times.min(), times.max()])).tolist()
+        told["time_ranges"][part] = iso_times(np.array([times.min(), times.max()])).tolist()
         labels = Counter(frame[LABEL].dropna().tolist()) if LABEL in frame else None
         told["label_counts"][part] = {"normal": labels[0], "anomaly": labels[1]} if labels else None
         types = Counter(frame[TYPE].dropna()) if TYPE in frame else None
@@ -266,7 +258,7 @@ def _write(out: Path, frames: "Mapping[str, pd.DataFrame]", metadata: dict[str, 
     with replaced_files() as temporary:
         for part, frame in frames.items():
             written = temporary(out / f"{part}.csv")
-            _write_csv(written, frame)
+            write_csv(written, frame)
             with written.open("rb") as file:
                 while block := file.read(2**20):
                     digest.update(block)
@@ -276,19 +268,3 @@ def _write(out: Path, frames: "Mapping[str, pd.DataFrame]", metadata: dict[str, 
         if part not in frames:
             (out / f"{part}.csv").unlink(missing_ok=True)
     return metadata
-
-
-def _write_csv(path: Path, frame: "pd.DataFrame") -> None:
-    """Write a table with the shortest digits that read back as the same numbers: as `to_csv`, but faster."""
-    import pyarrow as pa
-    from pyarrow import csv as pyarrow_csv
-
-    words = {str(word) for name in frame.columns if frame[name].dtype.kind == "O" for word in frame[name].unique()}
-    quoted = any(mark in word for word in words for mark in ',"\r\n')
-    options = pyarrow_csv.WriteOptions(include_header=False, quoting_style="needed" if quoted else "none")
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    with path.open("wb") as file:
-        header = io.StringIO()
-        csv.writer(header, lineterminator="\n").writerow(frame.columns)
-        file.write(header.getvalue().encode())
-        pyarrow_csv.write_csv(table, file, options)

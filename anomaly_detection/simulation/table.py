@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from anomaly_detection.tables.writing import write_csv
+from latent_space.run_folder import replaced_files
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -126,26 +129,12 @@ def write_simulation(frame: "pd.DataFrame", path: str | Path) -> Path:
     if path.suffix.lower() not in {".csv", ".parquet"}:
         raise ValueError(f"path must end in .csv or .parquet; got {path}.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    if path.suffix.lower() == ".parquet":
-        frame.to_parquet(partial, index=False)
-    else:
-        _write_csv(frame, partial)
-    return partial.replace(path)
-
-
-def _write_csv(frame: "pd.DataFrame", path: Path) -> None:
-    """Write with pyarrow, several times as fast as pandas."""
-    import pyarrow as pa
-    import pyarrow.csv
-
-    times = np.datetime_as_string(frame["datetime"].to_numpy().astype("datetime64[ms]"))
-    table = pa.Table.from_pandas(frame.assign(datetime=times), preserve_index=False)
-    header = ",".join(map(str, frame.columns)) + "\n"
-    with path.open("wb") as file:
-        file.write(header.encode())
-        options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="none")
-        pyarrow.csv.write_csv(table, file, options)
+    with replaced_files() as temporary:
+        if path.suffix.lower() == ".parquet":
+            frame.to_parquet(temporary(path), index=False)
+        else:
+            write_csv(temporary(path), frame)
+    return path
 
 
 def _words(names: Sequence[str], codes: npt.NDArray[np.integer]) -> "pd.Series[str]":
