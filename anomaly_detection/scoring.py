@@ -6,7 +6,7 @@
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from anomaly_detection.base import Detector, NotFittedError
 from anomaly_detection.streaming import StreamScorer
 from anomaly_detection.tables.chunks import TableChunk, iterate_table
 from anomaly_detection.tables.options import ReadOptions
+from latent_space.run_folder import replaced_files
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -145,24 +146,14 @@ def _writer(out: Path) -> Iterator[Callable[["pd.DataFrame"], None]]:
     import pyarrow.parquet
 
     out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f".{out.name}.partial")
-    opened: Any = None
+    kind = pyarrow.parquet.ParquetWriter if out.suffix.lower() == ".parquet" else pyarrow.csv.CSVWriter
+    with replaced_files() as temporary, ExitStack() as opened:
+        writer: Any = None
 
-    def write(frame: "pd.DataFrame") -> None:
-        nonlocal opened
-        table = pa.Table.from_pandas(frame, preserve_index=False)
-        if opened is None:
-            kind = pyarrow.parquet.ParquetWriter if out.suffix.lower() == ".parquet" else pyarrow.csv.CSVWriter
-            opened = kind(partial, table.schema)
-        opened.write_table(table.cast(table.schema))
+        def write(frame: "pd.DataFrame") -> None:
+            nonlocal writer
+            table = pa.Table.from_pandas(frame, preserve_index=False)
+            writer = writer or opened.enter_context(kind(temporary(out), table.schema))
+            writer.write_table(table)
 
-    try:
         yield write
-        if opened is not None:
-            opened.close()
-            opened = None
-            partial.replace(out)
-    finally:
-        if opened is not None:
-            opened.close()
-        partial.unlink(missing_ok=True)
