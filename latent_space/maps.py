@@ -18,6 +18,7 @@ from latent_space.population import Population
 from latent_space.progress import track
 from latent_space.projection import Method, map_quality, project
 from latent_space.run_folder import replaced_files
+from latent_space.space import N_NEIGHBORS, Space, sample_space
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,19 +31,22 @@ Table = Literal["samples", "instances"]
 
 MAPPED_METHODS: tuple[Method, ...] = ("umap", "tsne")
 METHOD_NAMES = {"umap": "UMAP", "tsne": "t-SNE", "pca": "PCA"}
-_N_NEIGHBORS = 15
 _MARKERS = {"training": "o", "validation": "^", "test": "s", "unlabeled": "D", "additional": "v"}
 _INK, _GRAY = "#1c2430", "#8a919c"
 _SMALLEST, _LARGEST = 14.0, 80.0
 
 
-def add_maps(population: Population, *, random_state: int = 0, max_instances: int = 5_000) -> Population:
+def add_maps(
+    population: Population, *, space: Space | None = None, random_state: int = 0, max_instances: int = 5_000
+) -> Population:
     """Place all samples, and instances if they have latents, on UMAP and t-SNE maps.
 
     Parameters
     ----------
     population : Population
         With latents.
+    space : Space, optional
+        Of its samples, when it is known.
     random_state : int
         Seed of the maps and of the choice of instances.
     max_instances : int
@@ -67,9 +71,13 @@ def add_maps(population: Population, *, random_state: int = 0, max_instances: in
     facts: dict[str, dict[str, Any]] = {}
     for table, method in track([(table, method) for table in latents for method in (None, *MAPPED_METHODS)], "maps"):
         if method is None:
-            rows = _mappable(latents[table], len(population) if table == "samples" else max_instances, random_state)
             start = time.perf_counter()
-            graph = build_graph(latents[table][rows], n_neighbors=_N_NEIGHBORS)
+            if table == "samples":
+                known = space or sample_space(population)
+                rows, graph = known.rows, known.graph
+            else:
+                rows = _mappable(latents[table], max_instances, random_state)
+                graph = build_graph(latents[table][rows], n_neighbors=N_NEIGHBORS)
             seconds = {"seconds": time.perf_counter() - start}
             facts[table] = {"n_mapped": len(rows), "n_neighbors": graph.n_neighbors, "graph": seconds}
             continue

@@ -20,6 +20,11 @@ INSTANCES_FILE = "instances.parquet"
 INSTANCE_LATENTS_FILE = "instance_latents.npy"
 RUN_FILE = "run.json"
 REPORT_FILE = "report.html"
+GRAPH_FILE = "graph.npz"
+INSIGHTS_FILE = "insights.json"
+LABELLING_FILE = "labelling.csv"
+PRUNING_FILE = "pruning.csv"
+CURVES_FILE = "curves.json"
 
 
 def read_file(path: Path, reader: Callable[[Path], Any]) -> Any:
@@ -46,8 +51,8 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a mapping as strict, indented JSON."""
+def write_json(path: Path, content: dict[str, Any] | list[dict[str, Any]]) -> None:
+    """Write a mapping, or a list of such, as strict, indented JSON."""
     path.write_text(json.dumps(to_json(content), indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 

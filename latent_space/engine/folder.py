@@ -12,7 +12,18 @@ from pathlib import Path
 
 from latent_space.maps import MAPPED_METHODS
 from latent_space.population import Population
-from latent_space.run_folder import LATENTS_FILE, REPORT_FILE, RUN_FILE, SAMPLES_FILE, read_json
+from latent_space.run_folder import (
+    CURVES_FILE,
+    GRAPH_FILE,
+    INSIGHTS_FILE,
+    LABELLING_FILE,
+    LATENTS_FILE,
+    PRUNING_FILE,
+    REPORT_FILE,
+    RUN_FILE,
+    SAMPLES_FILE,
+    read_json,
+)
 
 WORK_FOLDER = ".work"
 LOGS = "logs"
@@ -20,7 +31,15 @@ _MARK = "armscope"
 _OUR_KEYS = {"fingerprint", "engine_fingerprint", "splits"}
 _OUR_WORK = re.compile(r"logs|pictures|[0-9a-f]{16}")
 _PICTURES_OF_MAPS = tuple(f"{method}.png" for method in MAPPED_METHODS)
-_OF_LATER_STAGES = ("insights.json", "labelling.csv", "pruning.csv", "curves.json", REPORT_FILE, *_PICTURES_OF_MAPS)
+_OF_LATER_STAGES = (
+    GRAPH_FILE,
+    INSIGHTS_FILE,
+    LABELLING_FILE,
+    PRUNING_FILE,
+    CURVES_FILE,
+    REPORT_FILE,
+    *_PICTURES_OF_MAPS,
+)
 
 
 def run_folder(out: str | os.PathLike[str]) -> Path:

@@ -23,6 +23,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from latent_space.analysis import Analysis, analyse
 from latent_space.engine.assembly import assemble, collect_pictures, write_extras
 from latent_space.engine.calls import FAILS_ON_BATCH
 from latent_space.engine.chunks import Plan, Task, WrittenChunk
@@ -41,7 +42,6 @@ from latent_space.engine.folder import (
 )
 from latent_space.engine.workers import Worker, run_tasks
 from latent_space.explorer import write_report
-from latent_space.maps import add_maps, draw_maps
 from latent_space.population import Population
 from latent_space.progress import track
 from latent_space.run_folder import RUN_FILE, replaced_files, write_json
@@ -177,38 +177,38 @@ class Run:
         self.facts["latent"]["n_features"] = population.latents.shape[1]
         self.seconds["assembly"] = time.perf_counter() - start
         population = population.with_run(**self.facts)
-        if maps:
-            population = self._with_maps(population)
+        analysis = self._analyse(population) if maps else None
+        population = analysis.population if analysis else population
         start = time.perf_counter()
         begin_replacing(self.out)
         collect_pictures(chunks, self.work, self.out)
         write_extras(chunks, len(population), self.out)
         population.save(self.out)
         self.seconds["assembly"] += time.perf_counter() - start
-        return self._publish(population, maps=maps)
+        return self._publish(population, analysis)
 
     def complete(self, population: Population, *, maps: bool) -> Population:
         """Give a run that is finished the maps that it was made without."""
         if maps and not has_maps(self.out, population):
             self.seconds = dict(population.run.get("seconds", {}))
-            population = self._with_maps(population)
-            population.save(self.out)
-            return self._publish(population, maps=True)
+            analysis = self._analyse(population)
+            analysis.population.save(self.out)
+            return self._publish(analysis.population, analysis)
         close_work(self.out)
         return population
 
-    def _with_maps(self, population: Population) -> Population:
+    def _analyse(self, population: Population) -> Analysis:
         start = time.perf_counter()
-        population = add_maps(population, random_state=self.plan.seed)
+        analysis = analyse(population, seed=self.plan.seed)
         self.seconds["maps"] = time.perf_counter() - start
-        return population
+        return analysis
 
-    def _publish(self, population: Population, *, maps: bool) -> Population:
-        """Draw maps and report, and only then call the run finished."""
+    def _publish(self, population: Population, analysis: Analysis | None) -> Population:
+        """Write the files of the analysis and the report, and only then call the run finished."""
         finished = population.run.get("finished") or _now()
-        if maps:
+        if analysis is not None:
             start = time.perf_counter()
-            draw_maps(population, self.out)
+            analysis.write(self.out)
             write_report(population.with_run(seconds=self.seconds, finished=finished), self.out)
             self.seconds["report"] = time.perf_counter() - start
         population = population.with_run(seconds=self.seconds, finished=finished)

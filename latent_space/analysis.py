@@ -1,0 +1,52 @@
+"""What is made of a population once all of its samples are known: the graph, the maps, and their files.
+
+**Conventions**: everything rests on one `Space`, so that the graph is built once. Files are written beside the
+population's own, under the names in `run_folder`.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from latent_space.maps import add_maps, draw_maps
+from latent_space.population import Population
+from latent_space.space import Space, sample_space, write_graph
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """A population with the columns of every stage, and what its stages keep in files of their own.
+
+    Attributes
+    ----------
+    population : Population
+        With the stages' columns and facts.
+    space : Space
+        Of its samples.
+    """
+
+    population: Population
+    space: Space
+
+    def write(self, out: Path) -> None:
+        """Write the stages' files into the run folder; the population is saved by itself."""
+        write_graph(self.space, self.population, out)
+        draw_maps(self.population, out)
+
+
+def analyse(population: Population, *, seed: int = 0) -> Analysis:
+    """Run every stage on a population.
+
+    Parameters
+    ----------
+    population : Population
+        With latents.
+    seed : int
+        Of everything drawn at random.
+
+    Raises
+    ------
+    ValueError
+        If the population has no latents.
+    """
+    space = sample_space(population)
+    return Analysis(add_maps(population, space=space, random_state=seed), space)
