@@ -108,8 +108,9 @@ def evaluate(
 
     from rich.console import Console
 
-    from armbench_segmentation.evaluation import EvaluationOptions, evaluate_files, without_nan
+    from armbench_segmentation.evaluation import EvaluationOptions, evaluate_files
     from armbench_segmentation.evaluation_tables import evaluation_tables
+    from latent_space.run_folder import to_json
 
     options = EvaluationOptions(
         confidence=confidence,
@@ -122,7 +123,7 @@ def evaluate(
     )
     results = evaluate_files(annotations, images, out, predictions=predictions, model=model, options=options)
     if as_json:
-        typer.echo(json.dumps(without_nan(results), indent=2))
+        typer.echo(json.dumps(to_json(results), indent=2))
         return
     console = Console()
     for table in evaluation_tables(results):

@@ -4,8 +4,6 @@
 `metrics.json`). Every input is checked before the long work, and nothing is written unless all of it has been done.
 """
 
-import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from armbench_segmentation.detections import Detections, coco_results, read_dete
 from armbench_segmentation.inference import Detector, detect
 from armbench_segmentation.resize import ResizeMode
 from armbench_segmentation.samples import CocoSplit, SetAside
+from latent_space.run_folder import replaced_files, write_json
 
 
 @dataclass(frozen=True)
@@ -135,25 +134,11 @@ def evaluate_files(
     results, found = _evaluate(_Inputs.check(annotations, images, predictions, model), options)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    if model is not None:
-        _write(folder / "predictions.json", found)
-    _write(folder / "metrics.json", without_nan(results))
+    with replaced_files() as temporary:
+        if model is not None:
+            write_json(temporary(folder / "predictions.json"), found)
+        write_json(temporary(folder / "metrics.json"), results)
     return results
-
-
-def without_nan(value: Any) -> Any:
-    """Replace NaN by None, which JSON can say.
-
-    Examples
-    --------
-    >>> without_nan({"AP": float("nan"), "counts": [1, 2]})
-    {'AP': None, 'counts': [1, 2]}
-    """
-    if isinstance(value, dict):
-        return {key: without_nan(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [without_nan(item) for item in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 @dataclass(frozen=True)
@@ -241,10 +226,3 @@ def _names(detector: Detector | None, file: CocoFile, options: EvaluationOptions
             f" {', '.join(known)}; name those in the model's order as categories."
         )
     return model_names
-
-
-def _write(path: Path, content: Any) -> None:
-    """Write under a temporary name first, so that a broken file never bears the real one."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    temporary.replace(path)
