@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from anomaly_detection.evaluation import evaluate_scores
-from anomaly_detection.parts import Parts, labels_of, lengths_of, read_parts, rows_of, types_of
+from anomaly_detection.parts import Parts, labels_of, lengths_of, read_parts, rows_of, truth_of
 from anomaly_detection.series import Recording, Series, read_series
 from anomaly_detection.stored import load_detector
 from anomaly_detection.tables.options import ReadOptions
@@ -60,11 +60,7 @@ def assess(
     threshold = detector.threshold_
     if threshold is None:
         raise ValueError(f"{model_dir} must hold a detector with a threshold; train it again.")
-    context: dict[str, Any] = {
-        "types": types_of(recording),
-        "step_s": recording.step_s,
-        "series": lengths_of(recording),
-    }
+    context = truth_of(recording)
     result = evaluate_scores(
         labels, detector.decision_function(rows_of(recording)), threshold=threshold.value_, **context
     )

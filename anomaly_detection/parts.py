@@ -9,7 +9,7 @@ are dropped where there are any.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -140,6 +140,11 @@ def types_of(recording: Recording) -> np.ndarray | None:
     """Return the anomaly type of every row, one series after the other, or None unless every series has them."""
     types = [series.types for series in recording.series if series.types is not None]
     return np.concatenate(types) if len(types) == len(recording.series) else None
+
+
+def truth_of(recording: Recording) -> dict[str, Any]:
+    """Return what `evaluate_scores` wants to know of the rows beside their labels and scores, by its argument names."""
+    return {"types": types_of(recording), "step_s": recording.step_s, "series": lengths_of(recording)}
 
 
 def lengths_of(recording: Recording) -> list[int]:

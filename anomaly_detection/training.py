@@ -16,7 +16,7 @@ import numpy as np
 
 from anomaly_detection.base import Detector
 from anomaly_detection.evaluation import evaluate_scores
-from anomaly_detection.parts import Parts, known_labels_of, labels_of, lengths_of, rows_of, types_of
+from anomaly_detection.parts import Parts, known_labels_of, labels_of, rows_of, truth_of
 from anomaly_detection.series import Recording
 from anomaly_detection.stored import save_detector
 from latent_space.run_folder import to_json
@@ -191,9 +191,7 @@ def judge(detector: Detector, recording: Recording) -> dict[str, Any]:
         np.concatenate(labels),
         scores,
         threshold=detector.threshold_.value_,
-        types=types_of(recording),
-        step_s=recording.step_s,
-        series=lengths_of(recording),
+        **truth_of(recording),
     )
 
 

@@ -12,6 +12,7 @@ from anomaly_detection.parts import (
     lengths_of,
     read_parts,
     rows_of,
+    truth_of,
     types_of,
 )
 from anomaly_detection.preparation import prepare
@@ -117,6 +118,7 @@ def test_rows_labels_and_types_follow_the_series() -> None:
     assert [frame.shape for frame in rows_of(made)] == [(3, 1), (2, 1)]
     assert rows_of(made)[0].index[0] == pd.Timestamp("2026-01-01")
     assert types_of(made) is None
+    assert truth_of(made) == {"types": None, "step_s": 1.0, "series": [3, 2]}
     half = replace(made, series=(made.series[0], replace(made.series[1], labels=None)))
     assert labels_of(half) is None
     known = known_labels_of(half)
