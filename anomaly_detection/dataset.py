@@ -20,10 +20,9 @@ from numpy.typing import NDArray
 
 from anomaly_detection.config import AnomalyConfig
 from anomaly_detection.parts import read_parts
-from anomaly_detection.series import Recording, Series
+from anomaly_detection.series import ANOMALY, NORMAL, Recording, Series
 from anomaly_detection.tables.options import ReadOptions
 
-NORMAL, ANOMALY = "normal", "anomaly"
 _UNITS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 _MOST_NAME = 200  # code-loader takes ids of up to 256 characters
 

@@ -23,12 +23,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from anomaly_detection.events import EventCounts, count_events, range_scores, series_starts
 from anomaly_detection.scores import checked_labels, checked_scores, ends_of_ties
+from anomaly_detection.series import NORMAL
 from anomaly_detection.vus import DEFAULT_WINDOW, volume_under_surface
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-NORMAL = "normal"
 SECONDS_PER_HOUR = 3600
 
 

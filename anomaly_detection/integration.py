@@ -39,7 +39,8 @@ from code_loader.inner_leap_binder.leapbinder_decorators import (
 from numpy.typing import NDArray
 
 from anomaly_detection import metadata, metrics, visualizers
-from anomaly_detection.dataset import NORMAL, Sample
+from anomaly_detection.dataset import Sample
+from anomaly_detection.series import NORMAL
 from anomaly_detection.task import model_file, open_session, open_task
 
 Array = NDArray[Any]

@@ -35,6 +35,8 @@ from anomaly_detection.tables.options import ReadOptions
 if TYPE_CHECKING:
     import pandas as pd
 
+NORMAL, ANOMALY = "normal", "anomaly"  # types: of what is not wrong, and of what is without being named
+
 
 @dataclass(frozen=True, eq=False)
 class Series:

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from anomaly_detection.base import Kind
 from anomaly_detection.config import AnomalyConfig, load_config
-from anomaly_detection.dataset import NORMAL, AnomalyData, Sample, load_data
+from anomaly_detection.dataset import AnomalyData, Sample, load_data
 from anomaly_detection.metadata import unique_keys
+from anomaly_detection.series import NORMAL
 from anomaly_detection.stored import FACTS, MODEL, read_facts
 from anomaly_detection.thresholds import threshold_from_dict
 from anomaly_detection.windows import causal_windows

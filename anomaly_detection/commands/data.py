@@ -45,6 +45,7 @@ def simulate(
 ) -> None:
     """Simulate machines that sometimes fail; the label and the type of every anomalous row stay with it."""
     from anomaly_detection.commands.reading import names, number
+    from anomaly_detection.series import NORMAL
     from anomaly_detection.simulation import simulate_arm, simulate_rig, write_simulation
 
     if machine == "arm" and mode != "episodes":
@@ -65,7 +66,7 @@ def simulate(
         frame = simulate_arm(steps, n_arms=machines, anomaly_rate=anomaly_rate, seed=seed)
     file = write_simulation(frame, out.expanduser())
     counts = frame["anomaly_type"].value_counts()
-    kinds = ", ".join(f"{name} {count:,}" for name, count in counts.items() if name != "normal")
+    kinds = ", ".join(f"{name} {count:,}" for name, count in counts.items() if name != NORMAL)
     typer.echo(
         f"{len(frame):,} rows of {machines} machine(s), {frame['label'].mean():.1%} anomalous ({kinds}) -> {file}"
     )

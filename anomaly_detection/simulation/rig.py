@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
+from anomaly_detection.series import NORMAL
 from anomaly_detection.simulation.episodes import MAX_ANOMALY_RATE, Episodes, plan_episodes
 from anomaly_detection.simulation.table import Telemetry, build_table, step_times
 
@@ -166,7 +167,7 @@ def _simulate_samples(
         ],
         axis=1,
     )
-    is_drift = np.array(["normal", *types])[codes] == DRIFT
+    is_drift = np.array([NORMAL, *types])[codes] == DRIFT
     offsets = _DRIFT_PER_SAMPLE * np.cumsum(is_drift).reshape(codes.shape)  # in the order of the readings
     telemetry = []
     for number, (values, rng) in enumerate(zip(drawn, rngs, strict=True)):

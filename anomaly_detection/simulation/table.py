@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from anomaly_detection.series import NORMAL
 from anomaly_detection.tables.writing import write_csv
 from latent_space.run_folder import replaced_files
 
 if TYPE_CHECKING:
     import pandas as pd
 
-NORMAL = "normal"
 _DECIMALS = 4
 
 

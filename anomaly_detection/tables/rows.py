@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from anomaly_detection.series import ANOMALY, NORMAL
 from anomaly_detection.tables import repairs
 from anomaly_detection.tables.cells import has_offset, read_names, read_numbers, read_times, read_truths
 from anomaly_detection.tables.columns import Roles
@@ -20,9 +21,7 @@ from anomaly_detection.tables.repairs import RepairLog, repair_text
 if TYPE_CHECKING:
     import pandas as pd
 
-NORMAL = "normal"
 _LARGEST = float(np.finfo(np.float32).max)  # beyond it a value is infinite to a model in single precision
-_UNNAMED_ANOMALY = "anomaly"
 _NO_LABEL = "{n} missing label{s} of column {column!r} counted as normal"
 _NO_TYPE = "{n} anomalous row{s} without a type called 'anomaly'"
 _TYPE_OF_NORMAL = "{n} row{s} labelled normal with an anomaly type called 'normal'"
@@ -136,7 +135,7 @@ def _types(
 ) -> NDArray[np.object_]:
     """Types that agree with the labels, which win."""
     types = np.full(len(kinds), NORMAL, object)
-    types[labels] = np.where(named, kinds, _UNNAMED_ANOMALY)[labels]
+    types[labels] = np.where(named, kinds, ANOMALY)[labels]
     log.add(_NO_TYPE, int(np.count_nonzero(labels & ~named)), file.name)
     log.add(_TYPE_OF_NORMAL, int(np.count_nonzero(named & ~labels)), file.name)
     return types
