@@ -184,6 +184,27 @@ def read_times(column: "pd.Series", time_format: str) -> NDArray[np.datetime64]:
     return _in_ns(read.dt.tz_localize(None).to_numpy())
 
 
+def written_otherwise(column: "pd.Series", times: NDArray[np.datetime64], time_format: str) -> int | None:
+    """Find the first cell that tells a time, but not in the format in which `times` were read; None if there is none.
+
+    Parameters
+    ----------
+    column : pandas.Series
+        Of n cells.
+    times : (n,) datetime64
+        What `read_times` made of them in `time_format`.
+    """
+    unread = np.flatnonzero(np.isnat(times) & column.notna().to_numpy(bool))
+    if not len(unread):
+        return None
+    cells = column.iloc[unread]
+    told = ~np.isnat([read_times(cells, other) for other in ("iso", *_PATTERNS)]).all(axis=0)
+    if time_format in _UNITS:  # a number out of reach is one of another unit
+        told |= np.isfinite(read_numbers(cells, ".").values)
+    found = unread[told]
+    return int(found[0]) if len(found) else None
+
+
 def has_offset(column: "pd.Series") -> bool:
     """Tell whether a column of times is told by clocks other than UTC's: of text, the first and the last cell say."""
     from pandas.api import types

@@ -5,8 +5,9 @@
 `TableChunk.starts`: True in the first row of a machine (of a file, where no column names machines or times), after a
 pause longer than ``max_gap_s``, and where time runs backward. No window may cross such a row.
 
-Roles and the format of times are read off the first 1,000 rows of each file. Only a table with a missing cell before
-the first value of its channel is read twice: ahead, to find that value.
+Roles and the format of times are read off the first 1,000 rows of each file. A time written otherwise is refused:
+it tells that those before it may have been misread. Only a table with a missing cell before the first value of its
+channel is read twice: ahead, to find that value.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomaly_detection.tables import repairs
+from anomaly_detection.tables.cells import written_otherwise
 from anomaly_detection.tables.columns import Roles, find_roles
 from anomaly_detection.tables.files import TableFile, list_table_files
 from anomaly_detection.tables.filling import fill_forward, first_values, last_known, rows_by_group
@@ -165,13 +167,12 @@ class _Stream:
             keys = [self._key(file, machines, int(order[start])) for start in starts]
             values = np.empty_like(raw)
             values[order] = self._filled(raw[order], starts, keys, file)
-            times = times_of(frame, self.roles, self.log)
+            times = self._times(file, frame, first_row)
             is_start = np.zeros(len(frame), bool)
             if times is None:
                 times = np.empty(len(frame), "datetime64[ns]")
                 times[order], is_start[order] = self._steps(len(frame), starts, keys)
             else:
-                self.log.add(repairs.NO_TIME, int(np.isnat(times).sum()), file.name)
                 is_start[order] = self._stretch_starts(times[order], starts, keys, file)
             rows = np.arange(n_before, n_before + len(frame))
             n_before += len(frame)
@@ -186,6 +187,22 @@ class _Stream:
                 starts=is_start,
                 repairs=self.log.sentences(),
             )
+
+    def _times(self, file: TableFile, frame: Any, first_row: int) -> NDArray[np.datetime64] | None:
+        """Read the times of a piece; what the first rows told of their format must hold for all."""
+        times = times_of(frame, self.roles, self.log)
+        if times is None or self.roles.time is None or self.roles.time_format is None:
+            return None
+        cells = frame[self.roles.time]
+        if (row := written_otherwise(cells, times, self.roles.time_format)) is not None:
+            raise ValueError(
+                f"times must be written alike in all rows; got {str(cells.iloc[row])!r} in row {first_row + row + 1} "
+                f"of {file.path}, where the first rows tell the format {self.roles.time_format!r}."
+            )
+        wrong = np.flatnonzero(np.isnat(times) & cells.notna().to_numpy(bool))
+        example = f"{str(cells.iloc[wrong[0]])!r} in row {first_row + wrong[0] + 1}" if len(wrong) else None
+        self.log.add(repairs.NO_TIME, int(np.isnat(times).sum()), file.name, example=example)
+        return times
 
     def _key(self, file: TableFile, machines: NDArray[np.object_] | None, row: int) -> object:
         """Tell one machine from another: by its name; by its file, where there is no name or no time."""

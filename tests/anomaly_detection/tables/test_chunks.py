@@ -80,8 +80,27 @@ def test_times_that_go_back_repeat_or_are_unreadable(tmp_path):
         assert set(chunks[-1].repairs) == {
             "1 row earlier than the row before scored as the start of a new series: sort the rows first (a).",
             "1 row with the timestamp of the row before scored like any other (a).",
-            "1 row without a readable timestamp (a).",
+            "1 row without a readable timestamp, first 'noon' in row 5 (a).",
         }
+
+
+@pytest.mark.parametrize("chunk_rows", [7, 5000])
+@pytest.mark.parametrize(
+    ("first", "later", "told"),
+    [
+        (["03/04/2026 10:00:00"], "04/13/2026 10:00:00", "%d/%m/%Y %H:%M:%S"),  # only now it shows: months come first
+        (["03/04/2026 10:00:00", "03/05/2026 10:00:00"], "13/05/2026 10:00:00", "%m/%d/%Y %H:%M:%S"),
+        (["2026-04-03T10:00:00"], "13.04.2026 10:00", "iso"),
+        ([1775210400], 1775210400000, "s"),
+    ],
+)
+def test_a_later_time_that_is_written_otherwise_is_refused(tmp_path, chunk_rows, first, later, told):
+    head = np.repeat(np.array(first, object), 1005 // len(first))
+    path = write(tmp_path / "a.csv", pd.DataFrame({"datetime": [*head, later, *head[-9:]], "x": 1.5}))
+    row = len(head) + 1
+    message = rf"times must be written alike in all rows; got '{later}' in row {row} of .*a\.csv, .* format '{told}'"
+    with pytest.raises(ValueError, match=message):
+        list(iterate_table(path, chunk_rows=chunk_rows))
 
 
 def test_times_with_an_offset_are_told_once(tmp_path):
