@@ -1,0 +1,56 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from latent_space.curves import Curve, draw_curve, read_curves, save_curve, summary
+
+
+@pytest.fixture
+def curve():
+    strategies = {"random": summary([[1, 2], [3, 6]]), "ours $x$": summary([[5, np.nan], [6, np.nan]])}
+    return Curve("Failures found", "labels", "failures", [10, 20], strategies, 2, "Costs 5 $ less.", full=7.0)
+
+
+def test_summary_by_hand(curve):
+    assert curve.strategies["random"] == {"mean": [2, 4], "low": [1, 2], "high": [3, 6]}
+    assert curve.strategies["ours $x$"] == {"mean": [5.5, None], "low": [5, None], "high": [6, None]}
+
+
+def test_saved_curves_come_back_and_others_stay(curve, tmp_path):
+    assert read_curves(tmp_path) == {"labelling": [], "pruning": []}
+    other = dataclasses.replace(curve, title="Accuracy", full=None)
+    save_curve(tmp_path, "labelling", curve)
+    save_curve(tmp_path, "pruning", curve)
+    save_curve(tmp_path, "labelling", other)
+    newer = dataclasses.replace(curve, sentence="Saves nothing.")
+    save_curve(tmp_path, "labelling", newer)
+    assert read_curves(tmp_path) == {"labelling": [other, newer], "pruning": [curve]}
+    content = json.loads((tmp_path / "curves.json").read_text())
+    assert set(content["labelling"][0]) == {
+        "title", "x_label", "y_label", "budgets", "strategies", "n_seeds", "sentence", "full"
+    }  # fmt: skip
+    assert [path.name for path in tmp_path.iterdir()] == ["curves.json"]
+
+
+def test_picture(curve, tmp_path):
+    path = draw_curve(curve, tmp_path / "labelling.png")
+    with Image.open(path) as picture:
+        pixels = np.asarray(picture.convert("RGB")).reshape(-1, 3)
+    assert (pixels == (0x2F, 0x6D, 0xF6)).all(axis=1).any()
+    assert draw_curve(curve, tmp_path / "again.png").read_bytes() == path.read_bytes()
+
+
+def test_messages(curve, tmp_path):
+    with pytest.raises(ValueError, match="key must be one of labelling, pruning; got 'other'"):
+        save_curve(tmp_path, "other", curve)
+    with pytest.raises(ValueError, match=r"a value per budget, 3; got .* of 'random'"):
+        dataclasses.replace(curve, budgets=[1, 2, 3])
+    for content in ('{"labelling": [{"title": 1}]}', '{"labelling": 3}', "[]", "{", '{"labelling": [3]}'):
+        (tmp_path / "curves.json").write_text(content)
+        with pytest.raises(ValueError, match=r"curves\.json must be a readable file"):
+            read_curves(tmp_path)
+        with pytest.raises(ValueError, match=r"curves\.json must be a readable file"):
+            save_curve(tmp_path, "labelling", curve)
