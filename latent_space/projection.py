@@ -16,7 +16,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from latent_space.neighbors import Floats, Graph, build_graph, checked_latents, metric_points, row_blocks
+from latent_space.neighbor_search import Floats, row_blocks
+from latent_space.neighbors import Graph, build_graph, checked_latents, metric_points
 
 Method = Literal["umap", "tsne", "pca"]
 METHODS: tuple[Method, ...] = ("umap", "tsne", "pca")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from latent_space.neighbors import build_graph
+from latent_space.neighbors import build_graph, find_neighbors
 
 
 def brute(points, k):
@@ -122,7 +122,7 @@ def test_threads_of_faiss_are_given_back():
 
 _HASH = """
 import hashlib, numpy as np
-from latent_space.neighbors import build_graph
+from latent_space.neighbors import build_graph, find_neighbors
 graph = build_graph(np.random.default_rng(0).normal(size=(3000, 50)).astype(np.float32))
 print(hashlib.sha256(graph.indices.tobytes() + graph.distances.tobytes()).hexdigest())
 """
@@ -153,3 +153,58 @@ def test_bad_input_is_refused():
         build_graph([[0.0], [1.0]], metric="manhattan")
     with pytest.raises(ValueError, match="latents must have no row of zeros for cosine; got one in row 1"):
         build_graph([[1.0], [0.0]], metric="cosine")
+
+
+def brute_queries(queries, points, k):
+    difference = np.asarray(queries, np.float64)[:, None] - np.asarray(points, np.float64)
+    squared = np.square(difference).sum(axis=-1)
+    indices = np.argsort(squared, axis=1, kind="stable")[:, :k]
+    return indices, np.sqrt(np.take_along_axis(squared, indices, axis=1))
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+@pytest.mark.usefixtures("library")
+def test_queries_are_exact_and_the_same_alone_and_together(cloud):
+    points = CLOUDS[cloud](np.random.default_rng(0)).astype(np.float32)
+    queries, points = points[::5], np.delete(points, np.arange(0, 300, 5), axis=0)
+    together = find_neighbors(queries, points, n_neighbors=6)
+    indices, distances = brute_queries(queries, points, 6)
+    np.testing.assert_array_equal(together.indices, indices)
+    np.testing.assert_allclose(together.distances, distances, rtol=1e-6)
+    alone = [find_neighbors(query[None], points, n_neighbors=6) for query in queries]
+    assert np.concatenate([one.indices for one in alone]).tobytes() == together.indices.tobytes()
+    assert np.concatenate([one.distances for one in alone]).tobytes() == together.distances.tobytes()
+
+
+@pytest.mark.usefixtures("library")
+def test_a_query_finds_the_point_it_equals_and_one_far_beyond_all_is_answered():
+    points = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
+    own = find_neighbors(points[[7]], points, n_neighbors=1)
+    assert (own.indices.item(), own.distances.item()) == (7, 0)
+    far = np.float32([[1e25, 0, 0]])
+    np.testing.assert_allclose(find_neighbors(far, points, n_neighbors=60).distances, 1e25, rtol=1e-6)
+
+
+def test_queries_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="must have the latents' 2 features; got 3"):
+        find_neighbors([[1, 2, 3]], [[1, 2]])
+    with pytest.raises(ValueError, match="at least one point to be near to; got none"):
+        find_neighbors([[1, 2]], np.zeros((0, 2)))
+    assert find_neighbors(np.zeros((0, 2)), [[1, 2]]).indices.shape == (0, 1)
+
+
+def test_approximate_graph_finds_nearly_all_and_repeats():
+    points = np.random.default_rng(0).normal(size=(40, 6))[np.arange(20_000) % 40] * 2
+    points += np.random.default_rng(1).normal(size=points.shape)
+    exact, near = (build_graph(points, exact=exact) for exact in (True, False))
+    shared = [len(set(a) & set(b)) for a, b in zip(exact.indices[:2000], near.indices[:2000], strict=True)]
+    assert 0.95 < np.mean(shared) / 15 < 1.0 + 1e-9
+    assert (near.indices != np.arange(20_000)[:, None]).all()
+    assert build_graph(points, exact=False).indices.tobytes() == near.indices.tobytes()
+
+
+def test_approximate_graph_of_few_or_lonely_points_is_complete():
+    lonely = np.vstack([np.random.default_rng(0).normal(size=(3_000, 4)), 1e3 * np.eye(4)])
+    graph = build_graph(lonely, exact=False)
+    assert (graph.indices >= 0).all()
+    assert np.isfinite(graph.distances).all()
