@@ -5,7 +5,9 @@
 
 **What is repaired**, each kind told in one sentence of `Recording.repairs`:
 
-- Rows without a readable timestamp or without a machine are left out.
+- Rows without a readable timestamp or without a machine are left out. If more than half of the rows have no readable
+  timestamp, the table is refused.
+- Where nothing tells day from month (all rows of 03/04/2026), the day comes first, and the guess is told.
 - Rows are sorted by time within their machine; of rows with one timestamp the first of the file is kept. If more than
   half of the rows would go, the table is refused: its times do not tell its rows apart.
 - A pause longer than ``max_gap_s`` (10 steps) starts a new series of the same name, so no window crosses it.

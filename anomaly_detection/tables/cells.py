@@ -146,11 +146,48 @@ def time_format_of(column: "pd.Series") -> str | None:
     if types.is_numeric_dtype(column.dtype):
         size = float(cells.abs().median())
         return next((unit for unit, limit in _UNIT_LIMITS if size < limit), None)
-    sample = cells.iloc[:: max(1, len(cells) // _SAMPLE_CELLS)]  # of all times: the first may all be of one day
+    best, share = _best_pattern(cells)
+    return best if share > 0.5 else None
+
+
+def is_partly_times(column: "pd.Series") -> bool:
+    """Tell whether some cells of a column of text are times, but not most."""
+    from pandas.api import types
+
+    cells = column.dropna()
+    if not len(cells) or types.is_numeric_dtype(column.dtype) or types.is_datetime64_any_dtype(column.dtype):
+        return False
+    return 0 < _best_pattern(cells)[1] <= 0.5
+
+
+def _best_pattern(cells: "pd.Series") -> tuple[str, float]:
+    """Find the pattern in which most cells are times, and the share of these."""
+    sample = _sample(cells)
     read = {pattern: read_times(sample, pattern) for pattern in ("iso", *_PATTERNS)}
     # Of the patterns that fit equally (day first or month first) the one in which time runs most steadily forward.
     best = max(read, key=lambda pattern: (np.count_nonzero(~np.isnat(read[pattern])), -_spread(read[pattern])))
-    return best if 2 * np.count_nonzero(~np.isnat(read[best])) > len(sample) else None
+    return best, float(np.count_nonzero(~np.isnat(read[best])) / len(sample))
+
+
+def guessed_date(column: "pd.Series", time_format: str) -> tuple[str, str] | None:
+    """Return a cell, and its date as `time_format` reads it, where day and month might as well change places.
+
+    None where the cells tell: the other order does not fit all of them, or time runs less steadily in it.
+    """
+    other = time_format.replace("%d/%m", "%m/%d") if "%d/%m" in time_format else time_format.replace("%m/%d", "%d/%m")
+    if other == time_format:
+        return None
+    sample = _sample(column.dropna())
+    ours, theirs = read_times(sample, time_format), read_times(sample, other)
+    if (np.isnat(ours) != np.isnat(theirs)).any() or _spread(ours) != _spread(theirs):
+        return None
+    guessed = np.flatnonzero(~np.isnat(ours) & (ours != theirs))
+    return (str(sample.iloc[guessed[0]]), str(ours[guessed[0]].astype("datetime64[D]"))) if len(guessed) else None
+
+
+def _sample(cells: "pd.Series") -> "pd.Series":
+    """About 1,000 cells from first to last: the first alone may all be of one day."""
+    return cells.iloc[:: max(1, len(cells) // _SAMPLE_CELLS)]
 
 
 def _spread(times: NDArray[np.datetime64]) -> float:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from anomaly_detection.tables import repairs
 from anomaly_detection.tables.cells import written_otherwise
-from anomaly_detection.tables.columns import Roles, find_roles
+from anomaly_detection.tables.columns import Roles, find_roles, tell_guessed_dates
 from anomaly_detection.tables.files import TableFile, list_table_files
 from anomaly_detection.tables.filling import fill_forward, first_values, last_known, rows_by_group
 from anomaly_detection.tables.options import DEFAULT_MAX_GAP_STEPS, ReadOptions
@@ -119,6 +119,7 @@ class _Stream:
             empty = next(file for file, head in heads if head is None or not len(head))
             raise ValueError(f"{empty.path} must hold at least one row below the column names; got none.")
         self.roles: Roles = find_roles(tables, options, RepairLog())
+        tell_guessed_dates(tables, self.roles, self.log)
         self.step_s = options.step_s or self._step(tables)
         if self.roles.time is None:
             self.log.add(repair_text(NO_TIME_COLUMN, step=f"{self.step_s:g}"))

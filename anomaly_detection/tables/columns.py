@@ -19,7 +19,14 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from anomaly_detection.tables.cells import kind_of, read_names, read_numbers, time_format_of
+from anomaly_detection.tables.cells import (
+    guessed_date,
+    is_partly_times,
+    kind_of,
+    read_names,
+    read_numbers,
+    time_format_of,
+)
 from anomaly_detection.tables.files import TableFile
 from anomaly_detection.tables.options import MACHINE_NAMES, ReadOptions
 from anomaly_detection.tables.repairs import RepairLog, repair_text
@@ -39,6 +46,7 @@ _COUNTER_FALLS = 0.01
 
 _EMPTY = "{n} column{s} without a value left out"
 _UNNAMED = "{n} column{s} without a name left out"
+_GUESSED = "day and month are a guess: {cell!r} is read as {date}; write the times as 2026-12-31 if it is wrong"
 _LEFT_OUT = "column {column!r} left out: {reason}"
 
 
@@ -139,21 +147,42 @@ def _time_column(
 ) -> tuple[str | None, str | None]:
     file, frame = tables[0]
     if (given := options.datetime_column) is not None:
-        if (time_format := time_format_of(frame[given])) is None:
+        if (time_format := time_format_of(_of_all(tables, given))) is None:
             raise ValueError(f"datetime_column must hold times; got {given!r} of {file.path}, whose cells are none.")
         return given, time_format
-    named = [_by_name(columns, (name,), options) for name in TIME_NAMES]
+    named = [name for default in TIME_NAMES if (name := _by_name(columns, (default,), options)) in frame]
     written = [name for name in columns if name in frame and not _is_number(frame[name])]
     taken = (*options.exclude, *(options.channels or ()))
     for name in dict.fromkeys([*named, *written]):
-        if name is None or name not in frame or name in taken or (name.lower() == "date" and _is_number(frame[name])):
+        if name is None or name in taken or (name.lower() == "date" and _is_number(frame[name])):
             continue
-        if (time_format := time_format_of(frame[name])) is not None:
+        if (time_format := time_format_of(_of_all(tables, name))) is not None:
             for other, table in tables:
                 if name not in table.columns:
                     raise ValueError(_absent("datetime_column", [name], other, list(table.columns)))
             return name, time_format
+    if partly := [name for name in named if name is not None and is_partly_times(_of_all(tables, name))]:
+        raise ValueError(
+            f"most times in {file.path} must be readable; got others in half of the column {partly[0]!r} or more. "
+            f"Mend them, or exclude the column to take rows as steps."
+        )
     return None, None
+
+
+def tell_guessed_dates(tables: Sequence[Table], roles: Roles, log: RepairLog) -> None:
+    """Log it where nothing in a table tells day from month."""
+    if roles.time is None or roles.time_format is None:
+        return
+    if (guess := guessed_date(_of_all(tables, roles.time), roles.time_format)) is not None:
+        log.add(repair_text(_GUESSED, cell=guess[0], date=guess[1]))
+
+
+def _of_all(tables: Sequence[Table], name: str) -> "pd.Series":
+    """Join a column of all files that have it."""
+    import pandas as pd
+
+    parts = [frame[name] for _, frame in tables if name in frame.columns]
+    return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
 
 
 def _is_number(column: "pd.Series") -> bool:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from anomaly_detection.series import Recording, Series
 from anomaly_detection.tables import repairs
-from anomaly_detection.tables.columns import Roles, find_roles
+from anomaly_detection.tables.columns import Roles, find_roles, tell_guessed_dates
 from anomaly_detection.tables.files import TableFile
 from anomaly_detection.tables.filling import fill_forward, first_values
 from anomaly_detection.tables.options import DEFAULT_MAX_GAP_STEPS, ReadOptions
@@ -75,6 +75,7 @@ class _Reader:
             if not len(frame):
                 raise ValueError(f"{file.path} must hold at least one row below the column names; got none.")
         roles = find_roles(tables, self.options, self.log)
+        tell_guessed_dates(tables, roles, self.log)
         parts = [read_rows(file, frame, roles, self.log) for file, frame in tables]
         file_of = np.repeat(np.arange(len(parts)), [len(part.values) for part in parts])
         rows = concatenate_rows(parts)
@@ -112,6 +113,12 @@ class _Reader:
     def sorted(self, groups: _Groups) -> _Groups:
         """Group by group in the order of time, each time once."""
         unreadable = np.isnat(groups.times)
+        used = ~unreadable | ~np.isnan(groups.rows.values).all(axis=1)  # an empty row is no row that lacks its time
+        if 2 * np.count_nonzero(unreadable & used) > np.count_nonzero(used):
+            raise ValueError(
+                f"most times in {self.source} must be readable; got {np.count_nonzero(unreadable & used)} rows without "
+                f"one of {np.count_nonzero(used)}. Mend them, or exclude the column of times to take rows as steps."
+            )
         self.count(repairs.NO_TIME + " left out", groups.file[unreadable])
         if unreadable.any():
             groups = groups.take(~unreadable)

@@ -129,6 +129,57 @@ def test_unreadable_times_and_nameless_machines_are_left_out(read):
     )
 
 
+def test_a_table_most_of_whose_times_are_missing_is_refused(read):
+    frame = table(range(6), x=[1.0, 2, 3, 4, 5, 6])
+    frame.loc[1:3, "datetime"] = None
+    assert read(frame).n_rows == 3
+    frame.loc[4, "datetime"] = None
+    with pytest.raises(ValueError, match=r"most times in .*a\.csv must be readable; got 4 rows without one of 6\."):
+        read(frame)
+    assert read(frame, exclude=("datetime",)).n_rows == 6
+
+
+def test_a_table_most_of_whose_times_are_unreadable_is_refused(read):
+    frame = table(range(5), x=[1.0, 2, 3, 4, 5])
+    frame.loc[1:2, "datetime"] = "yesterday"
+    assert read(frame).n_rows == 3
+    frame.loc[3, "datetime"] = "yesterday"
+    message = r"most times in .*a\.csv must be readable; got others in half of the column 'datetime' or more\."
+    with pytest.raises(ValueError, match=message):
+        read(frame)
+    assert read(frame, exclude=("datetime",)).n_rows == 5
+
+
+def test_rows_without_any_cell_are_no_rows_without_a_time(read):
+    recording = read("datetime,x,y\n2026-01-01,1,2\n2026-01-02,2,5\n" + ",,\n" * 9)
+    assert recording.n_rows == 2
+    assert "9 rows without a readable timestamp left out (a)." in recording.repairs
+
+
+@pytest.mark.parametrize("order", ["%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S"])
+def test_a_guess_of_day_and_month_is_told(read, order):
+    days = {"guess": ["2026-04-03"] * 3, "same": ["2026-04-04"] * 3, "told": ["2026-04-03", "2026-04-04", "2026-04-13"]}
+    found = {}
+    for name, dates in days.items():
+        cells = [pd.Timestamp(f"{date}T10:00:0{k}").strftime(order) for k, date in enumerate(dates)]
+        recording = read(pd.DataFrame({"datetime": cells, "x": [1.0, 2, 4]}), f"{name}.csv", max_gap_s=1e9)
+        found[name] = [sentence for sentence in recording.repairs if "guess" in sentence]
+        if name == "told":
+            assert recording.series[0].times.astype("datetime64[D]").astype(str).tolist() == dates
+    cell = pd.Timestamp("2026-04-03T10:00:00").strftime(order)
+    read_as = "2026-04-03" if order.startswith("%d") else "2026-03-04"
+    told = f"day and month are a guess: {cell!r} is read as {read_as}; write the times as 2026-12-31 if it is wrong."
+    assert found == {"guess": [told], "same": [], "told": []}
+
+
+def test_a_later_file_tells_day_from_month(tmp_path):
+    for name, day in (("1", "03"), ("2", "04"), ("3", "13")):
+        (tmp_path / f"{name}.csv").write_text(f"datetime,machine,x\n04/{day}/2026 10:00:00,m,1.5\n")
+    recording = read_series(tmp_path)
+    assert [str(series.times[0])[:10] for series in recording.series] == ["2026-04-03"]
+    assert not any("guess" in sentence for sentence in recording.repairs)
+
+
 def test_a_pause_starts_a_new_series_and_filling_crosses_it(read):
     recording = read(table([0, 1, 2, 13, 14, 24], x=[1.0, 2, 3, None, 5, 6]))
     assert [series.values.ravel().tolist() for series in recording.series] == [[1, 2, 3], [3, 5, 6]]

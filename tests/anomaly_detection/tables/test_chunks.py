@@ -103,6 +103,15 @@ def test_a_later_time_that_is_written_otherwise_is_refused(tmp_path, chunk_rows,
         list(iterate_table(path, chunk_rows=chunk_rows))
 
 
+def test_a_guess_of_day_and_month_is_told(tmp_path):
+    frame = pd.DataFrame({"datetime": ["03/04/2026 10:00:00", "03/04/2026 10:00:01"], "x": [1.5, 2.5]})
+    (chunk,) = iterate_table(write(tmp_path / "a.csv", frame))
+    assert chunk.repairs == (
+        "day and month are a guess: '03/04/2026 10:00:00' is read as 2026-04-03; "
+        "write the times as 2026-12-31 if it is wrong.",
+    )
+
+
 def test_times_with_an_offset_are_told_once(tmp_path):
     frame = pd.DataFrame({"datetime": [f"2026-07-01T02:00:0{k}+02:00" for k in range(4)], "x": [1.5, 2.5, 3.5, 4.5]})
     chunks = list(iterate_table(write(tmp_path / "a.csv", frame), chunk_rows=2))
