@@ -1,8 +1,9 @@
 """Score a table of any size: read in chunks, scored as a stream, written as it goes.
 
 **Conventions**: one row out for every row in, in file order. Columns: `datetime` (empty where there is none), `machine`
-(where a column names it), `anomaly_score`, `is_anomaly` (0 or 1: the score is greater than the detector's threshold),
-`is_filled` (a cell of the row was missing and took the last known value). The output appears when it is complete.
+(where a column names it; rows without a name are those of one machine), `anomaly_score`, `is_anomaly` (0 or 1: the
+score is greater than the detector's threshold), `is_filled` (a cell of the row was missing and took the last known
+value). The output appears when it is complete.
 """
 
 from collections.abc import Callable, Iterator
@@ -106,7 +107,8 @@ def score_table(
 
 def _score_chunk(stream: StreamScorer, chunk: TableChunk) -> np.ndarray:
     """Score the rows of each machine apart, starting anew where no window may reach behind."""
-    names = np.full(len(chunk), "") if chunk.machines is None else np.array([str(name) for name in chunk.machines])
+    machines = np.full(len(chunk), None) if chunk.machines is None else chunk.machines
+    names = np.array(["" if name is None else str(name) for name in machines])
     scores = np.empty(len(chunk))
     for machine in np.unique(names):
         mine = np.flatnonzero(names == machine)

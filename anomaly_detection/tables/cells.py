@@ -40,11 +40,14 @@ class Numbers:
         Cells with text that is no number.
     first_text : tuple of int and str, optional
         Row, counted from 0, and content of the first of them.
+    are_truths : bool
+        Whether the cells are true and false, read as 1 and 0.
     """
 
     values: NDArray[np.float64]
     n_text: int
     first_text: tuple[int, str] | None
+    are_truths: bool = False
 
     @property
     def is_mostly_text(self) -> bool:
@@ -60,7 +63,7 @@ def kind_of(column: "pd.Series", decimal: str) -> Kind:
         return "empty"
     if types.is_datetime64_any_dtype(column.dtype):
         return "time"
-    if types.is_bool_dtype(column.dtype) or _holds_only_bools(column):
+    if _holds_truths(column):
         return "boolean"
     if types.is_numeric_dtype(column.dtype):
         return "text" if types.is_complex_dtype(column.dtype) else "number"
@@ -72,8 +75,8 @@ def read_numbers(column: "pd.Series", decimal: str) -> Numbers:
     import pandas as pd
     from pandas.api import types
 
-    if types.is_numeric_dtype(column.dtype) or types.is_bool_dtype(column.dtype):
-        return Numbers(column.to_numpy(np.float64, na_value=np.nan), 0, None)
+    if (truths := _holds_truths(column)) or types.is_numeric_dtype(column.dtype):
+        return Numbers(column.to_numpy(np.float64, na_value=np.nan), 0, None, truths)
     cells = column.astype("str") if types.is_datetime64_any_dtype(column.dtype) else column
     text = cells.astype("object").map(str, na_action="ignore").str.strip() if len(cells) else cells
     written = text.str.replace(decimal, ".", regex=False) if decimal != "." and len(cells) else text
@@ -128,10 +131,14 @@ def _word(value: object) -> str:
     return str(value).strip()
 
 
-def _holds_only_bools(column: "pd.Series") -> bool:
+def _holds_truths(column: "pd.Series") -> bool:
+    """Whether all cells that are not missing, and there are some, are true or false."""
+    from pandas.api import types
+
     if column.dtype != object:
-        return False
-    return all(isinstance(value, bool | np.bool_) for value in column.dropna())
+        return bool(types.is_bool_dtype(column.dtype))
+    known = column.dropna()
+    return len(known) > 0 and all(isinstance(value, bool | np.bool_) for value in known)
 
 
 def time_format_of(column: "pd.Series") -> str | None:

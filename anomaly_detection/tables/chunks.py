@@ -33,6 +33,7 @@ _HEAD_ROWS = 1000
 _IGNORED = "{n} other column{s} ignored: {names}"
 _NAMED_COLUMNS = 8
 _BACKWARD = "{n} row{s} earlier than the row before scored as the start of a new series: sort the rows first"
+_UNNAMED = repairs.NO_MACHINE + " scored as those of one machine"
 _REPEATED = "{n} row{s} with the timestamp of the row before scored like any other"
 
 
@@ -164,6 +165,8 @@ class _Stream:
                 continue
             raw = read_values(file, frame, self.roles.channels, self.log, first_row=first_row)
             machines = names_of(frame, self.roles.machine)
+            if machines is not None:
+                self.log.add(_UNNAMED, sum(name is None for name in machines.tolist()), file.name)
             order, starts = rows_by_group(machines, len(frame))
             keys = [self._key(file, machines, int(order[start])) for start in starts]
             values = np.empty_like(raw)

@@ -11,6 +11,7 @@ _NAMED_FILES = 5
 # Used by both the whole reading and the reading in chunks.
 INFINITE = "{n} infinite cell{s} of channel {column!r} counted as missing"
 TEXT = "{n} cell{s} of text in channel {column!r} counted as missing"
+TRUTHS = "true and false of channel {column!r} read as 1 and 0"
 MISSING = "{n} missing cell{s} filled with the last value of the channel"
 LEADING = "{n} missing cell{s} before a channel's first value filled with that first value"
 OFFSET = "times with an offset from UTC are given as UTC"

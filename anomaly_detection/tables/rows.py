@@ -85,6 +85,7 @@ def read_values(
             row, example = numbers.first_text
             text = repair_text(repairs.TEXT, column=name)
             log.add(text, numbers.n_text, file.name, example=f"{example!r} in row {first_row + row + 1}")
+        log.add(repair_text(repairs.TRUTHS, column=name), int(numbers.are_truths))
         log.add(repair_text(repairs.INFINITE, column=name), int(infinite.sum()), file.name)
     return values
 

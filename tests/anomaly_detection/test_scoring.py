@@ -7,6 +7,7 @@ import pytest
 from anomaly_detection import load_detector, make_detector
 from anomaly_detection.base import NotFittedError
 from anomaly_detection.scoring import score_table
+from anomaly_detection.series import read_series
 
 ROWS = pd.DataFrame(np.random.default_rng(0).normal(size=(300, 2)), columns=["a", "b"])
 DETECTOR = make_detector("pca", n_components=1, window_size=4).fit(ROWS)
@@ -71,6 +72,36 @@ def test_columns_may_come_in_another_order_and_with_others(tmp_path: Path) -> No
     report = score_table(DETECTOR, table(tmp_path, frame), tmp_path / "s.csv")
     assert np.allclose(pd.read_csv(tmp_path / "s.csv")["anomaly_score"], DETECTOR.decision_function(ROWS))
     assert "1 other column ignored" in str(report)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@pytest.mark.parametrize("chunk_rows", [7, 10_000])
+def test_truths_are_read_as_read_series_reads_them(tmp_path: Path, suffix: str, chunk_rows: int) -> None:
+    frame = timed(ROWS).assign(b=np.arange(300) % 3 == 0).astype({"b": object})
+    frame.loc[[5, 290], "b"] = None
+    path = tmp_path / f"data{suffix}"
+    frame.to_csv(path, index=False) if suffix == ".csv" else frame.to_parquet(path)
+    recording = read_series(path, channels=DETECTOR.channels_)
+    assert recording.series[0].values[:6, 1].tolist() == [1, 0, 0, 1, 0, 0]
+    report = score_table(DETECTOR, path, tmp_path / "s.csv", chunk_rows=chunk_rows)
+    scores = pd.read_csv(tmp_path / "s.csv")
+    assert np.allclose(scores["anomaly_score"], DETECTOR.decision_function(recording.series[0].values))
+    assert np.flatnonzero(scores["is_filled"]).tolist() == [5, 290]
+    told = "true and false of channel 'b' read as 1 and 0."
+    assert told in report.repairs
+    assert told in recording.repairs
+
+
+def test_rows_without_a_machine_are_those_of_one_without_a_name(tmp_path: Path) -> None:
+    names = ["None", None, ""] * 100
+    frame = timed(ROWS).assign(machine=names)
+    frame.to_parquet(tmp_path / "data.parquet")
+    report = score_table(DETECTOR, tmp_path / "data.parquet", tmp_path / "s.parquet", chunk_rows=31)
+    scores, named = pd.read_parquet(tmp_path / "s.parquet"), np.array(names, object) == "None"
+    assert scores["machine"].isna().tolist() == (~named).tolist()
+    for rows in (named, ~named):
+        assert np.allclose(scores.loc[rows, "anomaly_score"], DETECTOR.decision_function(ROWS[rows]))
+    assert "200 rows without a machine scored as those of one machine (data)." in report.repairs
 
 
 def test_a_table_without_times_has_empty_ones(tmp_path: Path) -> None:
