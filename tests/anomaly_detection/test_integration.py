@@ -67,6 +67,26 @@ found["metadata"] = [{**binder.describe_window(i, training), **binder.describe_c
 print(json.dumps(found))
 """
 
+EXPECTED = """
+import json
+from dataclasses import replace
+import numpy as np
+from anomaly_detection import integration as binder
+
+found, [training, *_] = [], binder.preprocess()
+for place in (0, 1, 2, 100):
+    sample = binder._TASK.samples[training.sample_ids[place]]
+    course = binder._course(sample.sample_id)
+    for kind in ("reconstruction", "forecast"):
+        binder._FACTS = replace(binder._FACTS, kind=kind)
+        about = np.arange(sample.row - binder._FACTS.window_size + 1, sample.row + 1) + (kind == "forecast")
+        perfect = sample.series.values[np.maximum(about, 0)][None]
+        values, first = binder._expected(course, perfect)
+        own = course.scaled[first : first + len(values)]
+        found.append([kind, sample.row, first, len(values), bool(np.allclose(values[: len(own)], own)), len(own)])
+print(json.dumps(found))
+"""
+
 
 @pytest.fixture(scope="session")
 def run(prepared_rig, pca_model, tmp_path_factory):
@@ -229,6 +249,17 @@ def test_pictures_have_one_size_and_scores_end_with_the_detectors_own(batches):
         assert sensors == prediction == [200, 320, 3]
         assert sorted(channels) == ["power", "pressure", "temperature", "vibration"]
         assert graph[-1] == pytest.approx([score, batches["threshold"]], rel=1e-5)
+
+
+def test_what_is_expected_lies_over_the_rows_it_is_about(run):
+    process = run("-c", EXPECTED)
+    assert process.returncode == 0, process.stderr
+    for kind, row, first, n_values, fits, n_own in json.loads(process.stdout.splitlines()[-1]):
+        n_rows = min(row + 1, 60)  # of the course
+        assert fits
+        assert first == max(0, n_rows - 5 + (kind == "forecast"))
+        assert n_own == n_rows - first
+        assert n_values == n_own + (kind == "forecast")  # a forecast goes one row beyond the course
 
 
 def test_all_splits_are_there(batches):

@@ -35,6 +35,11 @@ def test_survives_degenerate_tails(sample):
     assert shape >= MIN_SHAPE - 1e-6
 
 
+@pytest.mark.parametrize("sample", [np.linspace(0.001, 1, 1000), np.full(3, 2.0)])
+def test_a_tail_that_ends_sharply_gets_the_lowest_shape(sample):
+    assert fit_generalised_pareto(sample)[0] == pytest.approx(-0.5, abs=1e-6)  # a uniform tail has the shape -1
+
+
 @pytest.mark.parametrize("sample", [[], [0.0, 1.0], [-1.0], [np.nan], [np.inf]])
 def test_rejects_what_is_no_excess(sample):
     with pytest.raises(ValueError, match=r"excesses must be finite and greater than 0"):
