@@ -10,10 +10,11 @@ _HOME = {
     "Population": "population",
     "build_graph": "neighbors",
     "project": "projection",
-    "map_quality": "projection",
+    "map_quality": "projection_quality",
+    "place": "placement",
     "explore": "engine.exploration",
 }
-__all__ = ["Population", "build_graph", "explore", "map_quality", "project"]
+__all__ = ["Population", "build_graph", "explore", "map_quality", "place", "project"]
 
 
 def __getattr__(name: str) -> object:

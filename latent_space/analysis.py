@@ -33,13 +33,15 @@ class Analysis:
         draw_maps(self.population, out)
 
 
-def analyse(population: Population, *, seed: int = 0) -> Analysis:
+def analyse(population: Population, *, cache: Path | None = None, seed: int = 0) -> Analysis:
     """Run every stage on a population.
 
     Parameters
     ----------
     population : Population
         With latents.
+    cache : path, optional
+        Folder of maps made before.
     seed : int
         Of everything drawn at random.
 
@@ -49,4 +51,4 @@ def analyse(population: Population, *, seed: int = 0) -> Analysis:
         If the population has no latents.
     """
     space = sample_space(population)
-    return Analysis(add_maps(population, space=space, random_state=seed), space)
+    return Analysis(add_maps(population, space=space, cache=cache, random_state=seed), space)

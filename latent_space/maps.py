@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from latent_space.map_cache import cached_map
 from latent_space.neighbors import build_graph
 from latent_space.population import Population
 from latent_space.progress import track
-from latent_space.projection import Method, map_quality, project
+from latent_space.projection import Method, project
+from latent_space.projection_quality import map_quality, neighbors_kept
 from latent_space.run_folder import replaced_files
 from latent_space.space import N_NEIGHBORS, Space, sample_space
 
@@ -37,7 +39,12 @@ _SMALLEST, _LARGEST = 14.0, 80.0
 
 
 def add_maps(
-    population: Population, *, space: Space | None = None, random_state: int = 0, max_instances: int = 5_000
+    population: Population,
+    *,
+    space: Space | None = None,
+    cache: Path | None = None,
+    random_state: int = 0,
+    max_instances: int = 5_000,
 ) -> Population:
     """Place all samples, and instances if they have latents, on UMAP and t-SNE maps.
 
@@ -47,6 +54,8 @@ def add_maps(
         With latents.
     space : Space, optional
         Of its samples, when it is known.
+    cache : path, optional
+        Folder where maps are kept, and found again for the same latents; see `map_cache`.
     random_state : int
         Seed of the maps and of the choice of instances.
     max_instances : int
@@ -55,7 +64,8 @@ def add_maps(
     Returns
     -------
     Population
-        With columns `umap_x`, `umap_y`, `tsne_x`, `tsne_y` (those of an earlier run are replaced), and in
+        With columns `umap_x`, `umap_y`, `umap_neighbors_kept` (how far the map can be trusted there), and the same for
+        `tsne` (those of an earlier run are replaced), and in
         ``run["maps"]`` per method the quality and seconds, `n_mapped`, `n_neighbors`, and the same for ``instances``.
 
     Raises
@@ -82,13 +92,18 @@ def add_maps(
             facts[table] = {"n_mapped": len(rows), "n_neighbors": graph.n_neighbors, "graph": seconds}
             continue
         start = time.perf_counter()
-        flat = project(latents[table][rows], method=method, graph=graph, random_state=random_state)
-        quality = map_quality(latents[table][rows], flat, graph=graph)
+        points = latents[table][rows]
+        flat = (
+            project(points, method=method, graph=graph, random_state=random_state)
+            if cache is None
+            else cached_map(cache, f"{table}-{method}", points, graph=graph, method=method, random_state=random_state)
+        )
+        quality = map_quality(points, flat, graph=graph)
         facts[table][method] = {**quality, "seconds": time.perf_counter() - start}
-        placed = np.full((len(latents[table]), 2), np.nan, np.float32)
-        placed[rows] = flat
-        for axis, column in zip("xy", placed.T, strict=True):
-            population = population.with_column(f"{method}_{axis}", column, table=table, replace=True)
+        columns = np.full((len(latents[table]), 3), np.nan, np.float32)
+        columns[rows, :2], columns[rows, 2] = flat, neighbors_kept(points, flat, graph=graph)
+        for name, column in zip(("x", "y", "neighbors_kept"), columns.T, strict=True):
+            population = population.with_column(f"{method}_{name}", column, table=table, replace=True)
     samples = facts.pop("samples")
     return population.with_run(maps={**samples, **facts})
 

@@ -44,7 +44,7 @@ from latent_space.engine.workers import Worker, run_tasks
 from latent_space.explorer import write_report
 from latent_space.population import Population
 from latent_space.progress import track
-from latent_space.run_folder import RUN_FILE, replaced_files, write_json
+from latent_space.run_folder import MAPS_FOLDER, RUN_FILE, replaced_files, write_json
 
 _SAMPLES_PER_CHUNK = 64
 _SMALL_CHUNKS = 16
@@ -199,7 +199,7 @@ class Run:
 
     def _analyse(self, population: Population) -> Analysis:
         start = time.perf_counter()
-        analysis = analyse(population, seed=self.plan.seed)
+        analysis = analyse(population, cache=self.out / MAPS_FOLDER, seed=self.plan.seed)
         self.seconds["maps"] = time.perf_counter() - start
         return analysis
 

@@ -30,7 +30,7 @@ def mapped(population):
 
 
 def test_columns_and_facts(population, mapped):
-    added = ["umap_x", "umap_y", "tsne_x", "tsne_y"]
+    added = ["umap_x", "umap_y", "umap_neighbors_kept", "tsne_x", "tsne_y", "tsne_neighbors_kept"]
     assert list(mapped.samples) == [*population.samples, *added]
     assert list(mapped.instances) == ["sample_id", *added]
     assert mapped.samples[added].dtypes.eq(np.float32).all()
@@ -41,12 +41,35 @@ def test_columns_and_facts(population, mapped):
         for method in ("umap", "tsne"):
             assert 0.6 < facts[method]["trustworthiness"] <= 1
             assert facts[method]["seconds"] > 0
+    for method in ("umap", "tsne"):  # the figure of the map is the mean of its points'
+        assert mapped.samples[f"{method}_neighbors_kept"].mean() == pytest.approx(maps[method]["neighbors_kept"])
     assert mapped.run["task"] == "totes"
 
 
 def test_again_gives_the_same_and_replaces(mapped):
     again = add_maps(mapped)
     pd.testing.assert_frame_equal(again.samples, mapped.samples)
+
+
+def test_maps_are_found_again_and_made_anew_for_other_latents(population, mapped, tmp_path, monkeypatch):
+    first = add_maps(population, cache=tmp_path)
+    assert sorted(file.name.rpartition("-")[0] for file in tmp_path.iterdir()) == [
+        "instances-tsne",
+        "instances-umap",
+        "samples-tsne",
+        "samples-umap",
+    ]
+    with monkeypatch.context() as patch:
+        patch.setattr("latent_space.map_cache.project", None)  # whoever makes a map again fails
+        again = add_maps(population, cache=tmp_path)
+    pd.testing.assert_frame_equal(again.samples, first.samples)
+    pd.testing.assert_frame_equal(first.samples, mapped.samples)
+    other = Population(population.samples, population.latents * [1, -1, 1, 1, 1, 2, 1, 1])
+    assert not add_maps(other, cache=tmp_path).samples["umap_x"].equals(first.samples["umap_x"])
+    assert len(list(tmp_path.glob("samples-*"))) == 2
+    for file in tmp_path.iterdir():
+        file.write_bytes(b"cut off")
+    pd.testing.assert_frame_equal(add_maps(population, cache=tmp_path).samples, first.samples)
 
 
 def test_more_instances_than_the_cap_and_bad_latents_are_not_mapped(population):
