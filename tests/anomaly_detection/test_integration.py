@@ -74,8 +74,10 @@ import numpy as np
 from anomaly_detection import integration as binder
 
 found, [training, *_] = [], binder.preprocess()
-for place in (0, 1, 2, 100):
-    sample = binder._TASK.samples[training.sample_ids[place]]
+newest = binder._TASK.samples[training.sample_ids[100]]
+for row in (0, 1, 3, 4, 50, newest.row):
+    sample = replace(newest, sample_id=str(row), row=row)
+    binder._TASK.samples[sample.sample_id] = sample
     course = binder._course(sample.sample_id)
     for kind in ("reconstruction", "forecast"):
         binder._FACTS = replace(binder._FACTS, kind=kind)
