@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -51,27 +53,29 @@ def planted(seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def all_fitted() -> dict[str, Detector]:
-    """Fitted on arrays, with labels."""
+def fit() -> Callable[[str], Detector]:
+    """Fit a detector on arrays with labels, when it is first asked for."""
     rows, labels = planted(0)
-    series = [normal_rows(400, 1), rows], [np.zeros(400, dtype=int), labels]
-    return {name: make(name).fit(*series) for name in DETECTORS}
+    return cache(lambda name: make(name).fit([normal_rows(400, 1), rows], [np.zeros(400, dtype=int), labels]))
 
 
 @pytest.fixture(scope="module")
-def all_stored(all_fitted: dict[str, Detector], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of stored detectors, by name; storing them warns of nothing."""
+def store(fit: Callable[[str], Detector], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Store a fitted detector in a folder of its name, when it is first asked for; storing it warns of nothing."""
     folder = tmp_path_factory.mktemp("stored")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for name, detector in all_fitted.items():
-            save_detector(detector, folder / name)
-    return folder
+
+    def stored(name: str) -> Path:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            save_detector(fit(name), folder / name)
+        return folder / name
+
+    return cache(stored)
 
 
 @pytest.fixture(params=list(DETECTORS))
-def fitted(request: pytest.FixtureRequest, all_fitted: dict[str, Detector]) -> Detector:
-    return all_fitted[request.param]
+def fitted(request: pytest.FixtureRequest, fit: Callable[[str], Detector]) -> Detector:
+    return fit(request.param)
 
 
 @pytest.fixture(scope="module", params=list(DETECTORS))
@@ -139,9 +143,9 @@ class TestScores:
 
     @pytest.mark.parametrize("value", [3.4e38, -1e300])
     def test_of_a_value_beyond_the_arithmetic_are_the_largest(
-        self, fitted: Detector, all_stored: Path, rows: np.ndarray, value: float
+        self, fitted: Detector, store: Callable[[str], Path], rows: np.ndarray, value: float
     ) -> None:
-        stored = load_detector(all_stored / fitted.name)
+        stored = load_detector(store(fitted.name))
         rows = rows.copy()
         rows[20, :2] = value  # as a sensor that says "no reading" does
         for detector in (fitted, stored):
@@ -352,8 +356,8 @@ class TestFit:
 
 
 class TestStored:
-    def test_answers_are_equal(self, fitted: Detector, all_stored: Path, rows: np.ndarray) -> None:
-        loaded = load_detector(all_stored / fitted.name)
+    def test_answers_are_equal(self, fitted: Detector, store: Callable[[str], Path], rows: np.ndarray) -> None:
+        loaded = load_detector(store(fitted.name))
         for batch in (1, 2, 7, 60):
             expected, found = fitted.outputs(rows[:batch]), loaded.outputs(rows[:batch])
             np.testing.assert_allclose(found.score, expected.score, rtol=1e-5, atol=1e-5)
@@ -380,12 +384,13 @@ print(json.dumps({d.name: load_detector(d).decision_function(rows).tolist() for 
 
 
 def test_stored_detectors_need_neither_torch_nor_sklearn(
-    all_fitted: dict[str, Detector], all_stored: Path, rows: np.ndarray, tmp_path: Path
+    fit: Callable[[str], Detector], store: Callable[[str], Path], rows: np.ndarray, tmp_path: Path
 ) -> None:
     np.save(tmp_path / "rows.npy", rows)
-    command = [sys.executable, "-c", _WITHOUT, str(all_stored), str(tmp_path / "rows.npy")]
+    [folder] = {store(name).parent for name in DETECTORS}
+    command = [sys.executable, "-c", _WITHOUT, str(folder), str(tmp_path / "rows.npy")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)  # here both are loaded already
     found = json.loads(done.stdout)
     assert set(found) == set(DETECTORS)
     for name, scores in found.items():
-        np.testing.assert_allclose(scores, all_fitted[name].decision_function(rows), rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(scores, fit(name).decision_function(rows), rtol=1e-5, atol=1e-5)
