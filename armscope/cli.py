@@ -12,6 +12,7 @@ from anomaly_detection.cli import app as anomaly
 from armbench_segmentation.cli import app as segmentation
 from armscope.demo import demo
 from armscope.explore import explore
+from armscope.place import place
 
 _HOUSE = Path(__file__).resolve().parent.parent
 _PACKAGES = ("armscope", "latent_space", "armbench_segmentation", "anomaly_detection")
@@ -22,6 +23,7 @@ app.add_typer(segmentation, name="segmentation")
 app.add_typer(anomaly, name="anomaly")
 app.command()(demo)
 app.command()(explore)
+app.command()(place)
 
 
 @app.command()

@@ -93,6 +93,38 @@ def explore_ours(task: Task, *, out: Path, **options: Any) -> "Population":
             os.environ["ARMSCOPE_TASK"] = before
 
 
+def explore_again(facts: dict[str, Any], *, out: Path, data: Path, **options: Any) -> "Population":
+    """Run other data through the integration, the model and the layer that a run was made with.
+
+    Parameters
+    ----------
+    facts : dict
+        Of the run, as `run.json` holds them.
+    out, data : path
+        See `latent_space.explore`; so `options`.
+
+    Raises
+    ------
+    ValueError
+        If the run does not say what it was made with.
+    FileNotFoundError
+        If there is no such data.
+    """
+    from latent_space.engine.exploration import explore as run
+
+    if not data.expanduser().exists():
+        raise FileNotFoundError(f"data must be a folder or file; got {data}, which does not exist.")
+    settings = facts.get("settings")
+    if not isinstance(settings, dict) or not isinstance(facts.get("integration"), str):
+        raise ValueError("The run must say what it was made with; its run.json names no integration. Explore it again.")
+    entry = Path(facts["integration"])
+    made_with = {"model": facts.get("model"), "latent": settings.get("latent"), "seed": facts.get("seed", 0)}
+    same = {**made_with, "out": out, "data": data, "maps": False, **options}
+    if entry.parent == _HOUSE:
+        return explore_ours(facts["task"], **same)
+    return run(entry, **same)
+
+
 def _configured_data() -> Path | None:
     """Our own data folder, so that a change of its files counts when a run is resumed."""
     from latent_space.settings import load_settings

@@ -1,0 +1,65 @@
+"""`armscope place`: new data on the maps of a run, without making the maps anew."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from armscope.explore import explore_again
+
+if TYPE_CHECKING:
+    from latent_space.population import Population
+
+_SHOWN = 5
+
+
+def place(
+    run: Annotated[Path, typer.Argument(help="Run folder with maps.")],
+    data: Annotated[Path, typer.Option(help="New data, of the kind that the run's integration reads.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the new samples.", show_default="RUN/placed/<name of the data>")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Worker processes.", show_default="processors, at most 4")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many samples per split.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what came out as JSON.")] = False,
+) -> None:
+    """Run new data through the run's model and place the samples on the run's maps; nothing on them moves."""
+    from latent_space.explorer import write_report
+    from latent_space.newcomers import place_newcomers
+    from latent_space.population import Population
+    from latent_space.run_folder import to_json
+    from latent_space.space import sample_space
+
+    known = Population.load(run)
+    target = out if out is not None else run / "placed" / data.expanduser().absolute().name
+    space = sample_space(known, run)
+    new = explore_again(known.run, data=data, out=target, jobs=jobs, limit=limit)
+    new = place_newcomers(new, known, space)
+    new.save(target)
+    write_report(new, target)
+    facts = summary(new, target)
+    typer.echo(json.dumps(to_json(facts), indent=2) if as_json else _words(facts, run))
+
+
+def summary(new: "Population", out: Path) -> dict[str, Any]:
+    """Return how many samples were placed, and which of them are strange."""
+    strange = new.samples[new.samples["is_strange"]].sort_values("nearest_distance", ascending=False)
+    return {
+        "out": out.absolute(),
+        "report": (out / "report.html").absolute(),
+        "n_samples": len(new),
+        "n_placed": int(new.samples["nearest_distance"].notna().sum()),
+        "strange": strange["sample_id"].tolist(),
+    }
+
+
+def _words(facts: dict[str, Any], run: Path) -> str:
+    lines = [f"placed {facts['n_placed']:,} of {facts['n_samples']:,} new samples on the maps of {run}"]
+    strange = facts["strange"]
+    if strange:
+        shown = ", ".join(strange[:_SHOWN]) + (", ..." if len(strange) > _SHOWN else "")
+        lines.append(f"{len(strange):,} are farther from every known sample than 99 % of those are: {shown}")
+    return "\n".join([*lines, f"samples: {facts['out']}", f"report: {facts['report']}"])

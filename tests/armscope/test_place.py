@@ -1,0 +1,66 @@
+"""`armscope place`, as typed."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from armscope.explore import explore_ours
+
+HOUSE = Path(__file__).resolve().parents[2]
+MAPS = ["umap_x", "umap_y", "tsne_x", "tsne_y"]
+
+
+def armscope(*arguments):
+    command = [sys.executable, "-c", "from armscope.cli import main; main()", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(HOUSE)})
+
+
+@pytest.fixture(scope="module")
+def run(totes, tote_model, tmp_path_factory):
+    out = tmp_path_factory.mktemp("place") / "run"
+    explore_ours("segmentation", out=out, data=totes, model=tote_model, jobs=1, visualizers=False)
+    return out
+
+
+@pytest.mark.slow
+def test_data_of_the_run_come_to_lie_where_they_were(run, totes):
+    before = {file.name: file.read_bytes() for file in run.iterdir() if file.is_file()}
+    done = armscope("place", run, "--data", totes, "--jobs", 1, "--json")
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout)
+    assert (facts["n_samples"], facts["n_placed"], facts["strange"]) == (15, 15, [])
+    assert facts["out"] == str(run / "placed" / totes.name)
+    old, new = (pd.read_parquet(folder / "samples.parquet") for folder in (run, Path(facts["out"])))
+    np.testing.assert_allclose(new[MAPS], old[MAPS], atol=1e-3)
+    assert new["nearest_sample_id"].tolist() == old["sample_id"].tolist()
+    assert Path(facts["report"]).is_file()
+    after = {name: (run / name).read_bytes() for name in before}
+    assert after == before, "the run itself stays as it is"
+    again = armscope("place", run, "--data", totes, "--jobs", 1, "--limit", 2)
+    assert again.returncode == 0, again.stderr
+    assert "placed 6 of 6 new samples" in again.stdout
+
+
+def test_what_is_not_there_is_told_in_one_line(run, tmp_path):
+    for arguments, expected in {
+        (run, "--data", tmp_path / "none"): "none, which does not exist",
+        (tmp_path, "--data", tmp_path): "must be a run folder with samples.parquet",
+    }.items():
+        done = armscope("place", *arguments)
+        assert done.returncode == 2
+        assert expected in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+def test_a_run_that_does_not_say_how_it_was_made(run, totes, tmp_path):
+    for name in ("samples.parquet", "latents.npy", "graph.npz"):
+        (tmp_path / name).write_bytes((run / name).read_bytes())
+    done = armscope("place", tmp_path, "--data", totes)
+    assert done.returncode == 2
+    assert "its run.json names no integration" in done.stderr
