@@ -1,34 +1,59 @@
-// The population: columns decoded, and questions about a sample answered.
+// The population: columns decoded when they are first asked for, and questions about a sample answered.
 
 const NO_LEVEL = 65535;
 
-function bytes(text) {
-  const binary = atob(text);
-  const array = new Uint8Array(binary.length);
-  for (let i = 0; i < binary.length; i += 1) array[i] = binary.charCodeAt(i);
-  return array.buffer;
+class Column {
+  constructor(described, bytes) {
+    const { values, ...facts } = described;
+    Object.assign(this, facts, { bytes, place: values });
+  }
+
+  get values() {
+    if (!this.unpacked) {
+      const unpack = { number: unpackNumbers, category: unpackCodes, text: unpackJson }[this.kind];
+      this.unpacked = unpack(this.bytes, this.place);
+    }
+    return this.unpacked;
+  }
+
+  has(i) {
+    if (this.kind === "number") return Number.isFinite(this.values[i]);
+    return this.kind === "category" ? this.values[i] !== NO_LEVEL : this.values[i] !== null;
+  }
+
+  // Finite values in order, made once.
+  get sorted() {
+    if (!this.inOrder) this.inOrder = Float64Array.from(this.values.filter(Number.isFinite)).sort();
+    return this.inOrder;
+  }
 }
 
-function numbers(packed) {
-  return packed.type === "f8" ? new Float64Array(bytes(packed.base64)) : new Float32Array(bytes(packed.base64));
-}
-
-function decodeColumn(column) {
-  if (column.kind === "number") return { ...column, values: numbers(column.values) };
-  if (column.kind === "category") return { ...column, values: new Uint16Array(bytes(column.values)) };
-  return column;
-}
-
-function readPopulation() {
-  const content = JSON.parse(document.getElementById("content").textContent);
-  const columns = content.columns.map(decodeColumn);
+// What one can look at: the samples, or the instances in them. `sampleOf(i)` is the row of the sample.
+function readTable(packed, bytes, ids) {
+  const columns = packed.columns.map((column) => new Column(column, bytes));
+  const samples = packed.samples ? unpackNumbers(bytes, packed.samples) : null;
+  const own = packed.samples ? unpackJson(bytes, packed.ids) : ids;
   return {
-    ...content,
-    n: content.ids.length,
+    ...packed,
+    ids: own,
+    sampleIds: ids,
+    sampleOf: samples ? (i) => samples[i] : (i) => i,
+    boxes: packed.boxes ? unpackJson(bytes, packed.boxes) : null,
+    noun: packed.key,
     columns,
     column: new Map(columns.map((column) => [column.name, column])),
-    maps: content.maps.map((map) => ({ ...map, x: numbers(map.x), y: numbers(map.y) })),
+    maps: packed.maps.map((map) => ({ ...map, x: unpackNumbers(bytes, map.x), y: unpackNumbers(bytes, map.y) })),
   };
+}
+
+async function readRun() {
+  const content = JSON.parse(element("content").textContent);
+  const bytes = await inflate(element("columns").textContent);
+  const ids = unpackJson(bytes, content.tables[0].ids);
+  const queues = {};
+  for (const [key, place] of Object.entries(content.queues)) queues[key] = unpackJson(bytes, place);
+  const insights = content.insights.map((one) => ({ ...one, samples: unpackJson(bytes, one.samples) }));
+  return { ...content, bytes, queues, insights, tables: content.tables.map((table) => readTable(table, bytes, ids)) };
 }
 
 // A number as one reads it: 4 digits that count, thousands apart, no exponent where it can be avoided.
@@ -41,25 +66,19 @@ function readable(value) {
 }
 
 function cell(column, i) {
-  if (column.kind === "number") return Number.isFinite(column.values[i]) ? readable(column.values[i]) : null;
-  if (column.kind === "category") return column.values[i] === NO_LEVEL ? null : column.levels[column.values[i]];
-  return column.values[i];
-}
-
-// Sorted finite values, made once per column.
-function sortedValues(column) {
-  if (!column.sorted) column.sorted = column.values.filter(Number.isFinite).sort();
-  return column.sorted;
+  if (!column.has(i)) return null;
+  if (column.kind === "number") return readable(column.values[i]);
+  return column.kind === "category" ? column.levels[column.values[i]] : column.values[i];
 }
 
 function quantile(column, share) {
-  const sorted = sortedValues(column);
+  const { sorted } = column;
   return sorted.length ? sorted[Math.round(share * (sorted.length - 1))] : NaN;
 }
 
-// Share of the samples whose value is smaller.
+// Share of the values that are smaller.
 function rank(column, value) {
-  const sorted = sortedValues(column);
+  const { sorted } = column;
   let low = 0;
   let high = sorted.length;
   while (low < high) {
@@ -70,8 +89,11 @@ function rank(column, value) {
   return sorted.length > 1 ? low / (sorted.length - 1) : 0.5;
 }
 
-// What most samples have: the 2nd to 98th percentile, or everything when that is a single value.
+// What most have: the 2nd to 98th percentile, or everything when that is a single value.
 function robustRange(column) {
-  const range = [quantile(column, 0.02), quantile(column, 0.98)];
-  return range[0] < range[1] ? range : [quantile(column, 0), quantile(column, 1)];
+  if (!column.robust) {
+    const range = [quantile(column, 0.02), quantile(column, 0.98)];
+    column.robust = range[0] < range[1] ? range : [quantile(column, 0), quantile(column, 1)];
+  }
+  return column.robust;
 }

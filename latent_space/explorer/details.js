@@ -1,50 +1,15 @@
-// A sample's picture and numbers: in the tooltip, and in the panel once it is pinned.
+// A row's picture and numbers: in the tooltip, and in the panel once it is pinned; and a selection in words.
 
-const MOST_IN_TOOLTIP = 6;
-const GALLERY = 20;
+const MOST_IN_TOOLTIP = 7;
 
-// An element; texts become text nodes, never markup.
-function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
-
-function hasPicture(population, i) {
-  return Boolean(population.thumbnails.urls[i]);
-}
-
-// The sample's thumbnail, from the page itself: an image, or its tile of a sheet.
-function thumbnail(population, i, side) {
-  const { urls, sheets, side: tile, per_side: perSide } = population.thumbnails;
-  if (!sheets) return make("img", { src: urls[i], alt: `picture of ${population.ids[i]}` });
-  const [sheet, place] = [Math.floor(i / perSide ** 2), i % perSide ** 2];
-  const zoom = side / tile;
-  const element = make("div", { class: "tile", role: "img", "aria-label": `picture of ${population.ids[i]}` });
-  Object.assign(element.style, {
-    width: `${side}px`,
-    height: `${side}px`,
-    backgroundImage: `url(${sheets[sheet]})`,
-    backgroundSize: `${perSide * tile * zoom}px auto`,
-    backgroundPosition: `${-(place % perSide) * side}px ${-Math.floor(place / perSide) * side}px`,
-  });
-  return element;
-}
-
-function tooltipColumns(population, shown) {
-  const wanted = [...shown, population.column.get("split"), population.column.get("loss"),
-    ...population.columns.filter((column) => column.role === "metric" && column.kind === "number")];
-  return [...new Set(wanted.filter(Boolean))].slice(0, MOST_IN_TOOLTIP);
-}
-
-function fillTooltip(place, population, i, shown) {
-  const rows = tooltipColumns(population, shown).map((column) => [column.label, cell(column, i)]);
-  const table = make("table", {}, make("tbody", {}, ...rows.filter(([, value]) => value !== null)
-    .map(([label, value]) => make("tr", {}, make("td", {}, label), make("td", {}, value)))));
+function fillTooltip(place, sight, pictures, i) {
+  const { table } = sight;
+  const columns = [sight.color, sight.size, ...sight.shown].map((name) => table.column.get(name)).filter(Boolean);
+  const rows = [...new Set(columns)].filter((column) => column.has(i)).slice(0, MOST_IN_TOOLTIP);
+  const body = make("tbody", {}, ...rows.map((column) => make("tr", {}, make("td", {}, column.label), make("td", {}, cell(column, i)))));
   place.replaceChildren();
-  if (hasPicture(population, i)) place.append(make("div", { class: "picture" }, thumbnail(population, i, 128)));
-  place.append(make("div", {}, make("p", { class: "id" }, population.ids[i]), table));
+  if (pictures.has(table, i)) place.append(make("div", { class: "picture" }, pictures.thumbnail(table, i, 128)));
+  place.append(make("div", {}, make("p", { class: "id" }, table.ids[i]), make("table", {}, body)));
 }
 
 function showTooltip(place, at) {
@@ -55,14 +20,14 @@ function showTooltip(place, at) {
   place.style.top = `${Math.max(6, Math.min(at.clientY + 14, window.innerHeight - height - 8))}px`;
 }
 
-// The pinned sample with all its pictures and columns.
-function fillDetails(place, population, i, unpin) {
-  const close = make("button", { type: "button", title: "Escape" }, "Close");
-  close.addEventListener("click", unpin);
-  place.replaceChildren(make("div", { class: "row" }, make("p", { class: "id" }, population.ids[i]), close));
-  place.append(...pictures(population, i));
-  for (const [role, title] of [["sample", "Sample"], ["metric", "Metrics"], ["metadata", "Metadata"]]) {
-    const rows = population.columns.filter((column) => column.role === role && cell(column, i) !== null);
+// The pinned row with all its pictures and columns.
+function fillDetails(place, table, pictures, i, unpin) {
+  const close = makeButton("Close", unpin, { title: "Escape", class: "small" });
+  place.replaceChildren(make("div", { class: "row" }, make("p", { class: "id" }, table.ids[i]), close));
+  if (table.key === "instances") place.append(make("p", { class: "note" }, `in ${table.sampleIds[table.sampleOf(i)]}`));
+  place.append(...pictureViews(table, pictures, i));
+  for (const [role, title] of ROLES) {
+    const rows = table.columns.filter((column) => column.role === role && column.has(i));
     if (rows.length) place.append(make("h3", {}, title), valueTable(rows, i));
   }
   place.scrollTop = 0;
@@ -71,9 +36,8 @@ function fillDetails(place, population, i, unpin) {
 function valueTable(columns, i) {
   const body = make("tbody");
   for (const column of columns) {
-    const row = make("tr", {}, make("td", { title: column.name }, column.label), make("td", {}, cell(column, i)));
-    row.append(make("td", {}, ...(column.kind === "number" ? [rankMark(column, column.values[i])] : [])));
-    body.append(row);
+    body.append(make("tr", {}, make("td", { title: column.name }, column.label), make("td", {}, cell(column, i)),
+      make("td", {}, ...(column.kind === "number" ? [rankMark(column, column.values[i])] : []))));
   }
   return make("table", { class: "values" }, body);
 }
@@ -82,52 +46,43 @@ function rankMark(column, value) {
   const share = rank(column, value);
   const mark = make("i");
   mark.style.left = `calc(${(share * 100).toFixed(1)}% - ${(3 * share).toFixed(1)}px)`;
-  return make("span", { class: "rank", title: `larger than ${Math.round(share * 100)} % of the samples` }, mark);
+  return make("span", { class: "rank", title: `larger than ${Math.round(share * 100)} % of all` }, mark);
 }
 
-function pictures(population, i) {
-  const views = [];
-  if (hasPicture(population, i)) views.push([population.thumbnails.name.replaceAll("_", " "), () => largePicture(population, i)]);
-  for (const [name, urls] of Object.entries(population.visualizers)) {
-    if (urls[i]) views.push([name.replaceAll("_", " "), () => make("img", { src: urls[i], alt: `${name} of ${population.ids[i]}` })]);
-  }
+function pictureViews(table, pictures, i) {
+  const views = pictures.views(table, i);
   if (!views.length) return [make("p", { class: "note" }, "This sample has no picture.")];
   const frame = make("div", { class: "picture" });
-  const buttons = views.map(([name, view], k) => {
-    const button = make("button", { type: "button" }, name);
-    button.addEventListener("click", () => {
-      frame.replaceChildren(view());
-      buttons.forEach((other, l) => other.setAttribute("aria-pressed", String(k === l)));
-    });
-    return button;
-  });
-  buttons[0].click();
+  const buttons = views.map(([name, view], k) => makeButton(name, () => {
+    frame.replaceChildren(view());
+    pictureViews.last = name;
+    buttons.forEach((other, l) => other.setAttribute("aria-pressed", String(k === l)));
+  }));
+  buttons[Math.max(0, views.findIndex(([name]) => name === pictureViews.last))].click();
   return buttons.length > 1 ? [frame, make("div", { class: "views" }, ...buttons)] : [frame];
 }
 
-// The full picture; where it is not in the page, from the run folder, else the tile.
-function largePicture(population, i) {
-  if (!population.thumbnails.sheets) return thumbnail(population, i, 300);
-  const image = make("img", { src: population.thumbnails.urls[i], alt: `picture of ${population.ids[i]}` });
-  image.addEventListener("error", () => image.replaceWith(thumbnail(population, i, 240)), { once: true });
-  return image;
-}
-
-// While nothing is pinned: the samples with the most of a column.
-function fillGallery(place, population, column, visible, pin) {
-  place.replaceChildren(make("h2", {}, column ? `Highest ${column.label}` : "No sample pinned"));
-  place.append(make("p", { class: "note" }, "Point at a sample to see it, click to pin it."));
-  if (!column) return;
-  const order = [];
-  column.values.forEach((value, i) => { if (visible[i] && Number.isFinite(value)) order.push(i); });
-  order.sort((a, b) => column.values[b] - column.values[a] || a - b);
-  const gallery = make("div", { class: "gallery" });
-  for (const i of order.slice(0, GALLERY)) {
-    const button = make("button", { type: "button", title: population.ids[i], "aria-label": `pin ${population.ids[i]}` });
-    if (hasPicture(population, i)) button.append(thumbnail(population, i, 74));
-    button.append(make("span", { class: "value" }, cell(column, i)));
-    button.addEventListener("click", () => pin(i));
-    gallery.append(button);
+// While nothing is pinned: what sets the selection apart, and the selections that are kept.
+function fillSummary(place, sight, saved, on) {
+  const { table, selected, visible } = sight;
+  place.replaceChildren();
+  if (!selected) {
+    place.append(make("h2", {}, "Nothing pinned"),
+      make("p", { class: "note" }, "Point at a sample to see it, click to pin it. Shift-drag draws a lasso; the list below follows."));
+  } else {
+    place.append(make("h2", {}, sight.name || "Selection"), make("p", { class: "note" }, "What sets it apart from the others in sight:"));
+    const telling = tellingColumns(table, selected, visible);
+    const rows = telling.map(({ column, own, rest, more, level }) => make("tr", {},
+      make("td", {}, makeButton(level === undefined ? column.label : `${column.label} = ${level}`, () => on.color(column.name), { class: "plain", title: "Colour by it" })),
+      make("td", { class: "strong" }, `${more ? "↑" : "↓"} ${own}`), make("td", {}, rest)));
+    const head = make("thead", {}, make("tr", {}, make("th", { scope: "col" }, ""), make("th", { scope: "col" }, "selected"), make("th", { scope: "col" }, "others")));
+    place.append(rows.length ? make("table", { class: "telling" }, head, make("tbody", {}, ...rows)) : make("p", { class: "note" }, "nothing: it is everything in sight."));
   }
-  place.append(gallery);
+  const own = saved.all.filter((one) => one.table === table.key);
+  if (own.length) place.append(make("h3", {}, "Kept selections"));
+  for (const one of own) {
+    place.append(make("div", { class: "row kept" }, makeButton(one.name, () => on.restore(one), { class: "plain" }),
+      make("small", {}, readable(one.ids.length)), makeButton("×", () => on.forget(one), { class: "x", "aria-label": `Forget ${one.name}` })));
+  }
+  if (!saved.isKept) place.append(make("p", { class: "note" }, "This browser keeps nothing for pages from disk: export what you need."));
 }

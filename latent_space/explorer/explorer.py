@@ -1,20 +1,54 @@
 """Write `report.html`: the maps of a run, every sample's picture and numbers, in one file that needs no network.
 
 **Conventions**: the template, the styles and the scripts lie beside this file; the scripts are joined in the order of
-`SCRIPTS` into one. The data is JSON in which no `<` is left, so that no text of the user's can end the script or start
-a tag, and the page itself shows texts as texts only. A content policy forbids the page any request.
+`SCRIPTS` into one. The data is JSON in which no `<` is left, and one base64 text; so no text of the user's can end the
+script or start a tag, and the page itself shows texts as texts only. A content policy forbids the page any request.
 """
 
 import json
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pandas as pd
+
+from latent_space.explorer.decisions import Decisions, read_decisions
+from latent_space.explorer.packing import Store
 from latent_space.explorer.payload import page_content
+from latent_space.explorer.thumbnails import pack_thumbnails, pack_visualizers, thumbnail_visualizer
 from latent_space.population import Population
 from latent_space.run_folder import REPORT_FILE, replaced_files
 
-SCRIPTS = ("data.js", "colors.js", "map.js", "legend.js", "details.js", "explorer.js")
+STYLES = ("page.css", "parts.css")
+SCRIPTS = (
+    "dom.js",
+    "unpacking.js",
+    "data.js",
+    "colors.js",
+    "geometry.js",
+    "look.js",
+    "webgl.js",
+    "canvas2d.js",
+    "map.js",
+    "gestures.js",
+    "filters.js",
+    "filter_panel.js",
+    "exports.js",
+    "selection.js",
+    "pictures.js",
+    "details.js",
+    "legend.js",
+    "table.js",
+    "gallery.js",
+    "curves.js",
+    "findings.js",
+    "link.js",
+    "panels.js",
+    "explorer.js",
+)
 _HERE = Path(__file__).resolve().parent
 
 
@@ -26,7 +60,9 @@ def write_report(population: Population, run_dir: str | os.PathLike[str]) -> Pat
     population : Population
         With maps (see `latent_space.maps.add_maps`).
     run_dir : path
-        The run folder; the page takes the thumbnails from it and is written into it.
+        The run folder; the page takes from it the thumbnails and, where they exist, `insights.json`, `labelling.csv`,
+        `pruning.csv` and `curves.json` (one that is damaged costs a line among the page's warnings), and is written
+        into it.
 
     Returns
     -------
@@ -39,23 +75,53 @@ def write_report(population: Population, run_dir: str | os.PathLike[str]) -> Pat
         If the population has no map.
     """
     folder = Path(run_dir)
-    content = page_content(population, folder)
-    if not content["maps"]:
+    store = Store()
+    decisions = read_decisions(folder, population.samples["sample_id"].tolist())
+    content = page_content(population, decisions, store)
+    if not content["tables"][0]["maps"]:
         raise ValueError("population must have a map to be explored; got none. Add them with add_maps.")
+    pictures = _pictures(population.samples, decisions, folder, store)
     folder.mkdir(parents=True, exist_ok=True)
     with replaced_files() as temporary_name:
-        temporary_name(folder / REPORT_FILE).write_text(render(content), encoding="utf-8")
+        temporary_name(folder / REPORT_FILE).write_text(render(content, pictures, store), encoding="utf-8")
     return folder / REPORT_FILE
 
 
-def render(content: dict[str, object]) -> str:
+def _pictures(samples: pd.DataFrame, decisions: Decisions, folder: Path, store: Store) -> dict[str, Any]:
+    paths: Sequence[str | None] = [None] * len(samples)
+    if "thumbnail" in samples:
+        paths = [path if isinstance(path, str) else None for path in samples["thumbnail"]]
+    # The thumbnail usually is the first visualizer's picture: once is enough.
+    shown_as = thumbnail_visualizer(folder, paths)
+    thumbnails = pack_thumbnails(folder, paths, store, _most_telling(samples, decisions))
+    return {
+        "thumbnails": {**thumbnails, "name": shown_as or "picture"},
+        "visualizers": pack_visualizers(folder, paths, store, leave_out=shown_as),
+    }
+
+
+def _most_telling(samples: pd.DataFrame, decisions: Decisions) -> list[int]:
+    """Return the samples whose pictures one wants to see first: those to label next, in turn with the highest loss."""
+    queue = decisions.queues.get("labelling", {}).get("samples", [])
+    loss = samples["loss"].to_numpy(np.float64, na_value=np.nan) if "loss" in samples else np.full(len(samples), np.nan)
+    worst = np.argsort(-loss, kind="stable").tolist()
+    in_turn = [number for pair in zip(queue, worst, strict=False) for number in pair]
+    return [*in_turn, *worst]
+
+
+def render(content: dict[str, Any], pictures: dict[str, Any], store: Store) -> str:
     """Fill the template with the styles, the scripts and the content."""
     parts = {
-        "styles": (_HERE / "explorer.css").read_text(encoding="utf-8"),
+        "styles": "\n".join((_HERE / name).read_text(encoding="utf-8") for name in STYLES),
         "scripts": "\n".join((_HERE / name).read_text(encoding="utf-8") for name in SCRIPTS),
-        "content": json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace(
-            "<", "\\u003c"
-        ),
+        "content": _script_safe(content),
+        "pictures": _script_safe(pictures),
+        "columns": store.base64(),
     }
     template = (_HERE / "template.html").read_text(encoding="utf-8")
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], template)
+
+
+def _script_safe(value: dict[str, Any]) -> str:
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c")

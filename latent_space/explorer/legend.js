@@ -2,58 +2,46 @@
 
 const N_BARS = 44;
 
-function drawLegend(place, population, column, scale, sizeColumn, visible) {
-  place.replaceChildren();
-  place.append(make("h2", {}, column ? column.label : "one colour"));
+function drawLegend(place, sight, scale) {
+  const { table, visible } = sight;
+  const [column, sizeColumn] = [table.column.get(sight.color), table.column.get(sight.size)];
+  place.replaceChildren(make("h2", {}, column ? column.label : "one colour"));
   if (column && column.kind === "category") place.append(levelList(column, scale, visible));
-  else if (column) place.append(...histogram(column, scale, visible));
-  const missing = column ? scale.bins.reduce((count, bin, i) => count + (bin < 0 && visible[i] ? 1 : 0), 0) : 0;
-  if (missing) place.append(make("p", { class: "note" }, `hollow: ${readable(missing)} without ${column.label}`));
-  if (sizeColumn) place.append(make("p", { class: "note" }, `larger: more ${sizeColumn.label}`));
+  else if (column) place.append(...colorBar(column, scale, visible));
+  let missing = 0;
+  for (let i = 0; column && i < table.n; i += 1) missing += scale.bins[i] < 0 && visible[i] ? 1 : 0;
+  const notes = [];
+  if (missing) notes.push(`hollow: ${readable(missing)} without ${column.label}`);
+  if (sizeColumn) notes.push(`larger: ${sizeColumn.kind === "category" ? "later" : "more"} ${sizeColumn.label}`);
+  if (sight.selected) notes.push("gray: not selected");
+  if (notes.length) place.append(make("p", { class: "note" }, notes.join("  ·  ")));
 }
 
 function levelList(column, scale, visible) {
-  const counts = new Array(column.levels.length).fill(0);
-  column.values.forEach((level, i) => { if (level !== NO_LEVEL && visible[i]) counts[level] += 1; });
+  const counts = levelCounts(column, visible);
   const list = make("ul", { class: "levels" });
-  column.levels.forEach((level, k) => {
+  column.levels.slice(0, 200).forEach((level, k) => {
     const dot = make("span", { class: "dot" });
-    dot.style.background = scale.colors[Math.min(k, scale.colors.length - 1)];
+    dot.style.background = css(scale.colors[Math.min(k, scale.colors.length - 1)]);
     list.append(make("li", { title: level }, dot, make("span", {}, level), make("small", {}, readable(counts[k]))));
   });
   return list;
 }
 
-// How the visible values spread over the colours, which is the colour bar as well.
-function histogram(column, scale, visible) {
+// How the values in sight spread over the colours, which is the colour bar as well.
+function colorBar(column, scale, visible) {
   const [low, high] = scale.range;
-  const counts = new Array(N_BARS).fill(0);
-  column.values.forEach((value, i) => {
-    if (!visible[i] || !Number.isFinite(value)) return;
-    const share = high > low ? (value - low) / (high - low) : 0.5;
-    counts[Math.min(N_BARS - 1, Math.max(0, Math.floor(share * N_BARS)))] += 1;
+  const counts = binCounts(column, N_BARS, visible);
+  const most = Math.max(1, ...counts);
+  const name = `${column.label} from ${readable(low)} to ${readable(high)}`;
+  const svg = makeSvg("svg", { class: "bar", viewBox: `0 0 ${N_BARS} 46`, preserveAspectRatio: "none", role: "img", "aria-label": name });
+  counts.forEach((count, k) => {
+    const tall = count ? 1.5 + 34 * Math.sqrt(count / most) : 0;
+    const fill = css(shade(k / (N_BARS - 1)));
+    svg.append(makeSvg("rect", { x: k, y: 37 - tall, width: 0.9, height: tall, fill }), makeSvg("rect", { x: k, y: 39, width: 1.05, height: 7, fill }));
   });
-  const canvas = make("canvas", { class: "bar", role: "img", "aria-label": `${column.label} from ${readable(low)} to ${readable(high)}` });
-  canvas.style.position = "static";
-  requestAnimationFrame(() => paintBars(canvas, counts));
   const clipped = [quantile(column, 0) < low, quantile(column, 1) > high];
   const ticks = make("div", { class: "ticks" }, make("span", {}, (clipped[0] ? "≤ " : "") + readable(low)));
   if (high > low) ticks.append(make("span", {}, readable((low + high) / 2)), make("span", {}, (clipped[1] ? "≥ " : "") + readable(high)));
-  return [canvas, ticks];
-}
-
-function paintBars(canvas, counts) {
-  const ratio = window.devicePixelRatio || 1;
-  const [width, height] = [canvas.clientWidth, canvas.clientHeight];
-  Object.assign(canvas, { width: width * ratio, height: height * ratio });
-  const pen = canvas.getContext("2d");
-  pen.scale(ratio, ratio);
-  const most = Math.max(1, ...counts);
-  const step = width / counts.length;
-  counts.forEach((count, k) => {
-    const tall = count ? 2 + (height - 14) * Math.sqrt(count / most) : 0;
-    pen.fillStyle = shade(k / (counts.length - 1));
-    pen.fillRect(k * step, height - 9 - tall, step - 1, tall);
-    pen.fillRect(k * step, height - 7, step + 0.5, 7);
-  });
+  return [svg, ticks];
 }

@@ -1,10 +1,10 @@
 """The pictures of a run, packed so that the page carries them and stays small enough to open and to mail.
 
 **Conventions**: up to `FULL_BYTES` of thumbnails go into the page as they are. More are shrunk into sheets of WebP
-tiles, of the largest of `TILE_SIDES` that keeps all of them within `FULL_BYTES`, and the page shows the full picture
-from the run folder where it finds it. Pictures of visualizers go into the page up to `VISUALIZER_BYTES`; beyond, the
-page looks for them in the run folder. Paths are relative to the run folder; what lies outside or does not exist is no
-picture.
+tiles, of the best of `TILES` that keeps all of them within `SHEET_BYTES`; up to `MOST_FULL` samples, the most telling
+first, also get a picture of full size, and for the others the page looks into the run folder. Pictures of visualizers
+go into the page up to `VISUALIZER_BYTES`; beyond, the page looks for them in the run folder. Paths are relative to the
+run folder; what lies outside or does not exist is no picture.
 """
 
 import base64
@@ -16,18 +16,25 @@ from urllib.parse import quote
 
 import numpy as np
 
+from latent_space.explorer.packing import Store
 from latent_space.progress import track
 
 FULL_BYTES = 12 * 2**20
+SHEET_BYTES = 9 * 2**20
+PREFERRED_BYTES = 4 * 2**20
 VISUALIZER_BYTES = 24 * 2**20
-TILE_SIDES = (96, 64, 48, 32, 24)
+MOST_FULL = 2_000
+TILES = ((96, 60), (64, 60), (48, 60), (32, 60), (32, 35), (24, 45), (24, 25))  # side in pixels, quality
 
 _TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
 _TILES_PER_SIDE = 48
 _MEASURED_TILES = 256
+_FULL_QUALITY = 50
 
 
-def pack_thumbnails(run_dir: Path, paths: Sequence[str | None]) -> dict[str, Any]:
+def pack_thumbnails(
+    run_dir: Path, paths: Sequence[str | None], store: Store, preferred: Sequence[int] = ()
+) -> dict[str, Any]:
     """Return the thumbnails as the page reads them.
 
     Parameters
@@ -36,30 +43,39 @@ def pack_thumbnails(run_dir: Path, paths: Sequence[str | None]) -> dict[str, Any
         Folder that the paths are relative to.
     paths : sequence of str or None
         One per sample.
+    store : Store
+        Takes the paths.
+    preferred : sequence of int
+        Samples that get a picture of full size first when not all can.
 
     Returns
     -------
     dict
-        ``urls``: one data URI (or, with sheets, path) or None per sample. With sheets also ``sheets`` (data URIs),
-        ``side`` and ``per_side``: sample i is tile ``i % per_side**2`` of sheet ``i // per_side**2``, row by row.
+        ``urls``: one data URI or None per sample. Instead, when they are too many: ``sheets`` (data URIs), ``side``
+        and ``per_side``: sample i is tile ``i % per_side**2`` of sheet ``i // per_side**2``, row by row; ``full``:
+        data URIs by sample. ``paths``: where the store holds the paths, relative and quoted.
     """
     files = [_inside(run_dir, path) for path in paths]
+    packed = {"paths": store.json([_relative_url(run_dir, file) if file else None for file in files])}
     if sum(file.stat().st_size for file in files if file) <= FULL_BYTES:
-        return {"urls": [data_uri(file) if file else None for file in files]}
-    side = _tile_side(files)
+        return {**packed, "urls": [data_uri(file) if file else None for file in files]}
+    side, quality = _tile_size(files)
     per_sheet = _TILES_PER_SIDE**2
     starts = range(0, len(files), per_sheet)
-    sheets = [_sheet(files[start : start + per_sheet], side) for start in track(starts, "thumbnails")]
-    urls = [_relative_url(run_dir, file) if file else None for file in files]
-    return {"urls": urls, "sheets": [_as_uri(sheet, "image/webp") for sheet in sheets], "side": side} | {
-        "per_side": _TILES_PER_SIDE
+    sheets = [_sheet(files[start : start + per_sheet], side, quality) for start in track(starts, "thumbnails")]
+    return {
+        **packed,
+        "sheets": [_as_uri(sheet, "image/webp") for sheet in sheets],
+        "side": side,
+        "per_side": _TILES_PER_SIDE,
+        "full": _full_pictures(files, preferred),
     }
 
 
 def pack_visualizers(
-    run_dir: Path, paths: Sequence[str | None], *, leave_out: str | None = None
-) -> dict[str, list[str | None]]:
-    """Return per visualizer one data URI, or path, or None per sample.
+    run_dir: Path, paths: Sequence[str | None], store: Store, *, leave_out: str | None = None
+) -> dict[str, dict[str, Any]]:
+    """Return per visualizer its pictures.
 
     The pictures lie in ``visualizers/<visualizer>/``, under the name that the sample's thumbnail has.
 
@@ -69,14 +85,29 @@ def pack_visualizers(
         The run folder.
     paths : sequence of str or None
         The thumbnails' paths, one per sample.
+    store : Store
+        Takes the endings of linked pictures.
     leave_out : str, optional
         A visualizer whose pictures the page has already, as the thumbnails.
+
+    Returns
+    -------
+    dict
+        By visualizer, ``urls``: one data URI or None per sample. Instead, when they are too many: ``folder`` (quoted),
+        ``endings`` and ``codes``, where the store holds which ending a sample's file has, 0 for none.
     """
     files = _visualizer_files(run_dir, paths)
     files.pop(leave_out or "", None)
     total = sum(file.stat().st_size for found in files.values() for file in found if file)
-    url = data_uri if total <= VISUALIZER_BYTES else lambda file: _relative_url(run_dir, file)
-    return {name: [url(file) if file else None for file in found] for name, found in files.items()}
+    if total <= VISUALIZER_BYTES:
+        return {name: {"urls": [data_uri(file) if file else None for file in found]} for name, found in files.items()}
+    return {name: _linked(name, found, store) for name, found in files.items()}
+
+
+def _linked(name: str, files: list[Path | None], store: Store) -> dict[str, Any]:
+    endings = ["", *sorted({file.suffix for file in files if file})]
+    codes = np.array([endings.index(file.suffix) if file else 0 for file in files], np.uint16)
+    return {"folder": quote(f"visualizers/{name}/"), "endings": endings, "codes": store.codes(codes)}
 
 
 def thumbnail_visualizer(run_dir: Path, paths: Sequence[str | None]) -> str | None:
@@ -125,30 +156,59 @@ def _relative_url(run_dir: Path, file: Path) -> str:
     return quote(file.resolve().relative_to(run_dir.resolve()).as_posix())
 
 
-def _tile_side(files: Sequence[Path | None]) -> int:
-    """Return the largest side whose tiles, measured on some, fit the budget; the smallest when none does."""
+def _tile_size(files: Sequence[Path | None]) -> tuple[int, int]:
+    """Return the best size and quality whose tiles, measured on some, fit the budget; the last when none does."""
     some = [files[i] for i in np.unique(np.linspace(0, len(files) - 1, _MEASURED_TILES, dtype=int))]
-    for side in TILE_SIDES[:-1]:
-        if len(_sheet(some, side)) / len(some) * len(files) <= FULL_BYTES:
-            return side
-    return TILE_SIDES[-1]
+    for side, quality in TILES[:-1]:
+        if len(_sheet(some, side, quality)) / len(some) * len(files) <= SHEET_BYTES:
+            return side, quality
+    return TILES[-1]
 
 
-def _sheet(files: Sequence[Path | None], side: int) -> bytes:
-    from PIL import Image, ImageOps, UnidentifiedImageError
+def _sheet(files: Sequence[Path | None], side: int, quality: int) -> bytes:
+    from PIL import Image, ImageOps
 
     n_rows = -(-len(files) // _TILES_PER_SIDE)
     sheet = Image.new("RGB", (_TILES_PER_SIDE * side, n_rows * side))
     for number, file in enumerate(files):
-        if file is None:
-            continue
-        try:
-            with Image.open(file) as picture:
-                picture.draft("RGB", (side, side))
-                tile = ImageOps.pad(picture.convert("RGB"), (side, side))
-        except (UnidentifiedImageError, OSError):
-            continue  # a damaged thumbnail leaves its tile black; the sample itself is sound
-        sheet.paste(tile, (number % _TILES_PER_SIDE * side, number // _TILES_PER_SIDE * side))
+        picture = _picture(file, (side, side))
+        if picture is not None:
+            tile = ImageOps.pad(picture, (side, side))
+            sheet.paste(tile, (number % _TILES_PER_SIDE * side, number // _TILES_PER_SIDE * side))
+    return _webp(sheet, quality)
+
+
+def _full_pictures(files: Sequence[Path | None], preferred: Sequence[int]) -> dict[str, str]:
+    """Return pictures of full size by sample, as many as there is room for."""
+    full: dict[str, str] = {}
+    room = PREFERRED_BYTES
+    for number in dict.fromkeys([*preferred, *range(len(files))]):
+        picture = _picture(files[number])
+        content = _webp(picture, _FULL_QUALITY) if picture is not None else b""
+        room -= len(content)
+        if room < 0 or len(full) == MOST_FULL:
+            break
+        if content:
+            full[str(number)] = _as_uri(content, "image/webp")
+    return full
+
+
+def _picture(file: Path | None, at_least: tuple[int, int] | None = None) -> Any:
+    """Read a thumbnail; None for none, and for a damaged one, whose sample itself is sound."""
+    from PIL import Image, UnidentifiedImageError
+
+    if file is None:
+        return None
+    try:
+        with Image.open(file) as picture:
+            if at_least:
+                picture.draft("RGB", at_least)
+            return picture.convert("RGB")
+    except (UnidentifiedImageError, OSError):
+        return None
+
+
+def _webp(picture: Any, quality: int) -> bytes:
     buffer = io.BytesIO()
-    sheet.save(buffer, "WEBP", quality=60, method=4)
+    picture.save(buffer, "WEBP", quality=quality, method=4)
     return buffer.getvalue()

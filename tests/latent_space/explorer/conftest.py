@@ -1,10 +1,7 @@
-"""A made-up run, and a real headless Chromium driven through its debugging pipe with the standard library alone."""
+"""A made-up run, and a headless Chromium without network to open its page in, driven by Selenium."""
 
-import base64
 import json
-import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +12,21 @@ from PIL import Image
 from latent_space.population import Population
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMEDRIVER = shutil.which("chromedriver") or shutil.which("chromium.chromedriver")
 OPTIONS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-dev-shm-usage --remote-debugging-pipe"
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--proxy-server=http://127.0.0.1:9",
+    "--hide-scrollbars",
 )
+WITH_WEBGL = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
+WITHOUT_WEBGL = ("--disable-gpu", "--disable-3d-apis")
 
 
 @pytest.fixture
@@ -63,129 +71,138 @@ def make_run(tmp_path):
 
 @pytest.fixture(scope="session")
 def page(tmp_path_factory):
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
-    browser = Page(tmp_path_factory.mktemp("chromium"))
+    yield from opened_browser(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def page_without_webgl(tmp_path_factory):
+    yield from opened_browser(tmp_path_factory, webgl=False)
+
+
+def opened_browser(tmp_path_factory, **options):
+    reason = missing()
+    if reason:
+        pytest.skip(reason)
+    browser = Page(tmp_path_factory.mktemp("chromium"), **options)
     yield browser
     browser.close()
 
 
+def missing() -> str | None:
+    """Say what a machine lacks for these tests; None when it lacks nothing."""
+    if CHROMIUM is None:
+        return "no Chromium on this machine (Debian: apt-get install chromium)"
+    if CHROMEDRIVER is None:
+        return "no ChromeDriver on this machine (Debian: apt-get install chromium-driver)"
+    try:
+        import selenium  # noqa: F401
+    except ImportError:
+        return "no selenium (make setup installs it)"
+    return None
+
+
 class Page:
-    """One tab; remembers console messages, exceptions and requests since it was opened."""
+    """One tab; remembers what the browser complained about and asked for since a page was opened."""
 
-    def __init__(self, profile: Path):
-        to_read, self._write = os.pipe()
-        self._read, to_write = os.pipe()
-        # The browser reads commands on descriptor 3 and answers on 4.
-        command = f'exec "{CHROMIUM}" {OPTIONS} --user-data-dir="{profile}" 3<&{to_read} 4>&{to_write}'
-        self._process = subprocess.Popen(
-            ["bash", "-c", command],
-            pass_fds=(to_read, to_write),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+    def __init__(self, folder: Path, *, webgl: bool = True):
+        from selenium import webdriver
+        from selenium.webdriver.chrome.service import Service
+
+        options = webdriver.ChromeOptions()
+        options.binary_location = CHROMIUM
+        for option in (*OPTIONS, *(WITH_WEBGL if webgl else WITHOUT_WEBGL), f"--user-data-dir={folder / 'profile'}"):
+            options.add_argument(option)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        self.downloads = folder / "downloads"
+        self.downloads.mkdir()
+        self.driver = webdriver.Chrome(options=options, service=Service(CHROMEDRIVER))
+        self.command("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(self.downloads))
+        self.problems, self.requests = [], []
+
+    def command(self, method, **parameters):
+        return self.driver.execute_cdp_cmd(method, parameters)
+
+    def open(self, path: Path, *, width=1440, height=900, scheme="light", link=""):
+        self.command(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
         )
-        os.close(to_read)
-        os.close(to_write)
-        self._number, self._buffer, self._session, self._loaded = 0, b"", None, set()
+        self.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        self.driver.get("about:blank")
+        self.collect()
         self.problems, self.requests = [], []
-        target = self._call("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Network", "Log"):
-            self._call(f"{domain}.enable")
-        self._call("Page.setLifecycleEventsEnabled", enabled=True)
-
-    def open(self, path: Path, *, width=1440, height=900, scheme="light"):
-        self._call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
-        self._call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-        self.problems, self.requests = [], []
-        loader = self._call("Page.navigate", url=path.resolve().as_uri())["loaderId"]
-        while loader not in self._loaded:
-            self._receive()
+        self.driver.get(path.resolve().as_uri() + link)
+        self.wait_for("document.documentElement.dataset.firstPaint")
         self.settle()
+
+    def wait_for(self, expression: str, seconds=20):
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        return WebDriverWait(self.driver, seconds, 0.05).until(lambda _: self.run(expression))
 
     def settle(self):
         """Wait until what was asked for is drawn."""
-        self.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))")
+        self.driver.execute_async_script(
+            "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done(1)));"
+        )
 
     def run(self, expression: str):
-        answer = self._call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
-        if "exceptionDetails" in answer:
-            raise AssertionError(answer["exceptionDetails"])
-        return answer["result"].get("value")
+        return self.driver.execute_script(f"return ({expression})")
 
     def text(self, selector: str):
-        return self.run(f"document.querySelector({selector!r}).innerText")
+        return self.run(f"document.querySelector({json.dumps(selector)}).innerText")
+
+    def content(self, selector: str):
+        return self.run(f"document.querySelector({json.dumps(selector)}).textContent")
+
+    def click_on(self, selector: str, number=0):
+        self.run(f"document.querySelectorAll({json.dumps(selector)})[{number}].click()")
+        self.settle()
 
     def choose(self, selector: str, value: str):
         self.run(
             f"(e => {{ e.value = {json.dumps(value)}; e.dispatchEvent(new Event('input')); "
-            f"e.dispatchEvent(new Event('change')); }})(document.querySelector({selector!r}))"
+            f"e.dispatchEvent(new Event('change')); }})(document.querySelector({json.dumps(selector)}))"
         )
         self.settle()
 
     def mouse(self, kind: str, x: float, y: float, **more):
-        self._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **more)
+        self.command("Input.dispatchMouseEvent", type=kind, x=x, y=y, **more)
+
+    def move(self, x: float, y: float):
+        self.mouse("mouseMoved", x, y)
+        self.settle()
 
     def click(self, x: float, y: float):
-        self.mouse("mouseMoved", x, y)
-        self.mouse("mousePressed", x, y, button="left", clickCount=1)
-        self.mouse("mouseReleased", x, y, button="left", clickCount=1)
+        self.drag([(x, y)])
+
+    def drag(self, corners, **more):
+        """Press at the first corner, go through the others, and let go at the last."""
+        self.mouse("mouseMoved", *corners[0])
+        self.mouse("mousePressed", *corners[0], button="left", clickCount=1, **more)
+        for corner in corners[1:]:
+            self.mouse("mouseMoved", *corner, button="left", buttons=1, **more)
+        self.mouse("mouseReleased", *corners[-1], button="left", clickCount=1, **more)
         self.settle()
 
     def key(self, key: str):
-        self._call("Input.dispatchKeyEvent", type="keyDown", key=key)
-        self._call("Input.dispatchKeyEvent", type="keyUp", key=key)
+        text = {"text": key} if len(key) == 1 else {}
+        self.command("Input.dispatchKeyEvent", type="keyDown", key=key, **text)
+        self.command("Input.dispatchKeyEvent", type="keyUp", key=key)
         self.settle()
 
     def screenshot(self, path: Path):
-        path.write_bytes(base64.b64decode(self._call("Page.captureScreenshot")["data"]))
+        path.write_bytes(self.driver.get_screenshot_as_png())
         return path
 
+    def collect(self):
+        """Take what the browser logged since the last time into `problems` and `requests`."""
+        self.problems += [entry["message"] for entry in self.driver.get_log("browser")]
+        for entry in self.driver.get_log("performance"):
+            message = json.loads(entry["message"])["message"]
+            if message["method"] == "Network.requestWillBeSent":
+                url = message["params"]["request"]["url"]
+                if not url.startswith(("data:", "blob:", "about:")):
+                    self.requests.append(url)
+
     def close(self):
-        self._session = None
-        try:
-            self._send("Browser.close")
-            self._process.wait(10)
-        except (subprocess.TimeoutExpired, OSError):
-            self._process.kill()
-            self._process.wait()
-        os.close(self._read)
-        os.close(self._write)
-
-    def _send(self, method, **parameters):
-        self._number += 1
-        message = {"id": self._number, "method": method, "params": parameters}
-        if self._session:
-            message["sessionId"] = self._session
-        os.write(self._write, json.dumps(message).encode() + b"\0")
-        return self._number
-
-    def _call(self, method, **parameters):
-        number = self._send(method, **parameters)
-        while (message := self._receive()).get("id") != number:
-            pass
-        if "error" in message:
-            raise AssertionError(f"{method}: {message['error']}")
-        return message["result"]
-
-    def _receive(self):
-        while b"\0" not in self._buffer:
-            part = os.read(self._read, 1 << 20)
-            if not part:
-                raise AssertionError("the browser ended")
-            self._buffer += part
-        text, self._buffer = self._buffer.split(b"\0", 1)
-        message = json.loads(text)
-        facts = message.get("params", {})
-        match message.get("method"):
-            case "Page.lifecycleEvent" if facts["name"] == "load":
-                self._loaded.add(facts["loaderId"])
-            case "Runtime.consoleAPICalled":
-                self.problems.append(str([argument.get("value") for argument in facts["args"]]))
-            case "Runtime.exceptionThrown":
-                self.problems.append(str(facts["exceptionDetails"]))
-            case "Log.entryAdded":
-                self.problems.append(facts["entry"]["text"])
-            case "Network.requestWillBeSent" if not facts["request"]["url"].startswith("data:"):
-                self.requests.append(facts["request"]["url"])
-        return message
+        self.driver.quit()

@@ -1,6 +1,7 @@
 import base64
 import json
 import re
+import zlib
 
 import numpy as np
 import pandas as pd
@@ -9,28 +10,29 @@ from PIL import Image
 
 from latent_space.explorer import thumbnails as packing
 from latent_space.explorer import write_report
+from latent_space.explorer.decisions import Decisions
+from latent_space.explorer.packing import Store
 from latent_space.explorer.payload import page_content
 from latent_space.explorer.thumbnails import pack_thumbnails, pack_visualizers
 from latent_space.population import Population
 
 
+def content_of(population, decisions=None):
+    store = Store()
+    return page_content(population, decisions or Decisions(), store), store
+
+
 def columns_of(**columns):
     n = len(next(iter(columns.values())))
     samples = pd.DataFrame({"sample_id": [str(i) for i in range(n)], **columns})
-    content = page_content(Population(samples, np.zeros((n, 1))), packing.Path("nowhere"))
-    return {column["name"]: column for column in content["columns"]}
+    content, store = content_of(Population(samples, np.zeros((n, 1))))
+    return {column["name"]: {**column, "store": store} for column in content["tables"][0]["columns"]}
 
 
-def decoded(packed):
-    return np.frombuffer(base64.b64decode(packed["base64"]), f"<{packed['type']}")
-
-
-def test_numbers_are_exact_where_they_are_integers():
-    columns = columns_of(loss=[0.5, np.nan, 2.0], meta_when=[2**40 + 1, 0, 5], meta_large=[1e300, 0.5, 1])
-    np.testing.assert_array_equal(decoded(columns["loss"]["values"]), [0.5, np.nan, 2])
-    assert columns["loss"]["values"]["type"] == "f4"
-    np.testing.assert_array_equal(decoded(columns["meta_when"]["values"]), [2**40 + 1, 0, 5])
-    np.testing.assert_array_equal(decoded(columns["meta_large"]["values"]), [1e300, 0.5, 1])
+def codes_of(column):
+    planes = np.frombuffer(zlib.decompress(base64.b64decode(column["store"].base64())), np.uint8)
+    at, n = column["values"]["at"], column["values"]["n"]
+    return (planes[at : at + n].astype(int) * 256 + planes[at + n : at + 2 * n]).tolist()
 
 
 def test_few_texts_are_categories_and_many_are_texts():
@@ -40,27 +42,29 @@ def test_few_texts_are_categories_and_many_are_texts():
     assert columns["split"]["levels"] == ["training", "validation", "test"]
     assert columns["meta_note"]["levels"] == ["b", "a"]
     assert columns["meta_yes"]["levels"] == ["True", "False"]
-    codes = np.frombuffer(base64.b64decode(columns["meta_yes"]["values"]), "<u2")
-    assert codes.tolist() == [0, 1, 0, 65535]
+    assert codes_of(columns["meta_yes"]) == [0, 1, 0, 65535]
     assert columns_of(meta_name=[f"n{i}" for i in range(61)])["meta_name"]["kind"] == "text"
 
 
 def test_roles_labels_and_columns_without_values():
     columns = columns_of(
-        metric_over_segmented=[1.0, 2.0], meta_tote=["a", None], cluster_id=[0, -1], meta_none=[None, None]
+        metric_over_segmented=[1.0, 2.0], meta_tote=["a", None], cluster_id=[7, -1], meta_none=[None, None]
     )
     assert [(column["role"], column["label"]) for column in columns.values()] == [
         ("metric", "over segmented"),
         ("metadata", "tote"),
         ("sample", "cluster id"),
     ]
+    assert columns["cluster_id"]["levels"] == ["7"]
+    assert codes_of(columns["cluster_id"]) == [0, 65535]
+    assert (columns["metric_over_segmented"]["min"], columns["metric_over_segmented"]["max"]) == (1, 2)
 
 
 def test_means_by_split_leave_out_what_is_undefined():
     samples = pd.DataFrame(
         {"sample_id": list("abcd"), "split": ["validation", "training", "training", "unlabeled"]}
     ).assign(loss=[3.0, 1.0, np.nan, np.nan], metric_iou=[0.5, 0.25, 0.75, np.nan], metric_note=["x"] * 4)
-    metrics = page_content(Population(samples, np.zeros((4, 1))), packing.Path("nowhere"))["metrics"]
+    metrics = content_of(Population(samples, np.zeros((4, 1))))[0]["metrics"]
     assert metrics == {
         "splits": ["training", "validation", "unlabeled"],
         "counts": [2, 1, 1],
@@ -70,12 +74,12 @@ def test_means_by_split_leave_out_what_is_undefined():
 
 def test_a_run_that_says_nothing_and_one_with_very_many_failures():
     samples = pd.DataFrame({"sample_id": ["a"]})
-    facts = page_content(Population(samples, np.zeros((1, 1))), packing.Path("nowhere"))["run"]
+    facts = content_of(Population(samples, np.zeros((1, 1))))[0]["run"]
     assert facts["task"] == "run"
     assert facts["warnings"] == []
     failed = [{"sample_id": f"s{i}", "split": "test", "reason": "torn"} for i in range(1203)]
     run = {"failed": failed}
-    lines = page_content(Population(samples, np.zeros((1, 1)), run=run), packing.Path("nowhere"))["run"]["warnings"]
+    lines = content_of(Population(samples, np.zeros((1, 1)), run=run))[0]["run"]["warnings"]
     assert lines[0] == "s0 (test) was set aside: torn"
     assert lines[-1] == "... and 1,003 more; run.json names them all."
 
@@ -85,9 +89,9 @@ def test_the_page_is_one_file_and_its_data_ends_no_script(make_run):
     text = write_report(population, run).read_text(encoding="utf-8")
     data = re.search(r'<script type="application/json" id="content">(.*?)</script>', text, re.S)[1]
     assert "<" not in data
-    assert json.loads(data)["ids"] == population.samples["sample_id"].tolist()
+    assert json.loads(data)["tables"][0]["n"] == 30
     assert not re.search(r'(?:src|href)="(?!data:)', text)
-    assert not re.search(r"https?://", text)
+    assert not re.search(r"https?://(?!www.w3.org/2000/svg)", text)
     assert "{{" not in text.replace(data, "")
 
 
@@ -107,11 +111,11 @@ def test_a_population_without_maps_is_refused(tmp_path):
 def test_thumbnails_go_in_as_they_are(make_run):
     population, run = make_run(3)
     (run / "thumbnails/s%201.jpg").unlink()
-    packed = pack_thumbnails(run, population.samples["thumbnail"].tolist())
+    packed = pack_thumbnails(run, population.samples["thumbnail"].tolist(), Store())
     first = (run / "thumbnails/s%200.jpg").read_bytes()
     assert packed["urls"][0] == "data:image/jpeg;base64," + base64.b64encode(first).decode()
     assert packed["urls"][1] is None
-    assert list(packed) == ["urls"]
+    assert list(packed) == ["paths", "urls"]
 
 
 def test_only_pictures_inside_the_run_folder_are_taken(make_run, tmp_path_factory):
@@ -120,7 +124,7 @@ def test_only_pictures_inside_the_run_folder_are_taken(make_run, tmp_path_factor
     Image.new("RGB", (4, 4)).save(outside)
     (run / "notes.txt").write_text("not a picture")
     paths = [str(outside), f"../{outside.parent.name}/secret.png", "notes.txt", "", None, "thumbnails"]
-    assert pack_thumbnails(run, paths) == {"urls": [None] * 6}
+    assert pack_thumbnails(run, paths, Store())["urls"] == [None] * 6
 
 
 def test_too_many_thumbnails_become_sheets_of_the_largest_tile_that_fits(make_run, monkeypatch):
@@ -129,10 +133,15 @@ def test_too_many_thumbnails_become_sheets_of_the_largest_tile_that_fits(make_ru
     (run / paths[2]).write_bytes(b"damaged" * 100)
     monkeypatch.setattr(packing, "FULL_BYTES", 6_000)
     monkeypatch.setattr(packing, "_TILES_PER_SIDE", 5)
-    packed = pack_thumbnails(run, paths)
-    assert packed["side"] in packing.TILE_SIDES
+    monkeypatch.setattr(packing, "SHEET_BYTES", 6_000)
+    monkeypatch.setattr(packing, "MOST_FULL", 3)
+    store = Store()
+    packed = pack_thumbnails(run, paths, store, preferred=[40, 2, 50])
+    assert packed["side"] in {side for side, _ in packing.TILES}
     assert len(packed["sheets"]) == 3
-    assert packed["urls"][0] == "thumbnails/s%25200.jpg"
+    assert list(packed["full"]) == ["40", "50", "0"], "the damaged one has none"
+    assert packed["full"]["40"].startswith("data:image/webp;base64,")
+    assert b'"thumbnails/s%25200.jpg"' in zlib.decompress(base64.b64decode(store.base64()))
     content = base64.b64decode(packed["sheets"][1].partition(",")[2])
     (run / "sheet.webp").write_bytes(content)
     with Image.open(run / "sheet.webp") as sheet:
@@ -147,9 +156,10 @@ def test_too_many_thumbnails_become_sheets_of_the_largest_tile_that_fits(make_ru
 def test_the_visualizer_that_gave_the_thumbnail_is_not_carried_twice(make_run):
     population, run = make_run(3)
     (run / "visualizers/image").symlink_to(run / "thumbnails")
-    content = page_content(population, run)
-    assert content["thumbnails"]["name"] == "image"
-    assert list(content["visualizers"]) == ["gt boxes"]
+    text = write_report(population, run).read_text(encoding="utf-8")
+    pictures = json.loads(re.search(r'<script type="application/json" id="pictures">(.*?)</script>', text, re.S)[1])
+    assert pictures["thumbnails"]["name"] == "image"
+    assert list(pictures["visualizers"]) == ["gt boxes"]
 
 
 def test_visualizers_are_found_by_the_thumbnails_name(make_run, monkeypatch):
@@ -157,12 +167,14 @@ def test_visualizers_are_found_by_the_thumbnails_name(make_run, monkeypatch):
     (run / "visualizers/gt boxes/s%201.jpg").unlink()
     (run / "visualizers/empty").mkdir()
     paths = population.samples["thumbnail"].tolist()
-    packed = pack_visualizers(run, paths)
+    packed = pack_visualizers(run, paths, Store())
     assert list(packed) == ["gt boxes"]
-    assert [url and url[:22] for url in packed["gt boxes"]] == [
+    assert [url and url[:22] for url in packed["gt boxes"]["urls"]] == [
         "data:image/jpeg;base64",
         None,
         "data:image/jpeg;base64",
     ]
     monkeypatch.setattr(packing, "VISUALIZER_BYTES", 100)
-    assert pack_visualizers(run, paths)["gt boxes"][2] == "visualizers/gt%20boxes/s%25202.jpg"
+    linked = pack_visualizers(run, paths, Store())["gt boxes"]
+    assert linked["folder"] == "visualizers/gt%20boxes/"
+    assert linked["endings"] == ["", ".jpg"]

@@ -1,0 +1,87 @@
+// A row's pictures: its thumbnail from the page, or its tile of a sheet, and the visualizers'.
+
+class Pictures {
+  constructor(bytes) {
+    this.bytes = bytes;
+    this.folders = new Map();
+  }
+
+  // Read when the first picture is asked for: it is most of the page.
+  get packed() {
+    if (!this.parsed) {
+      this.parsed = JSON.parse(element("pictures").textContent);
+      const { thumbnails } = this.parsed;
+      this.paths = unpackJson(this.bytes, thumbnails.paths);
+      // One rule per sheet: a browser would read its megabytes again for every tile that names it.
+      const rules = (thumbnails.sheets ?? []).map((uri, k) => `.sheet-${k} { background-image: url(${uri}); }`);
+      document.head.append(make("style", {}, rules.join("\n")));
+    }
+    return this.parsed;
+  }
+
+  get thumbnails() { return this.packed.thumbnails; }
+
+  has(table, i) {
+    return Boolean(this.packed && this.paths[table.sampleOf(i)]);
+  }
+
+  // An image that fills a square of `side` pixels, with the instance's box where the row is one.
+  thumbnail(table, i, side) {
+    const sample = table.sampleOf(i);
+    const name = `picture of ${table.ids[i]}`;
+    const source = this.thumbnails.urls?.[sample] ?? this.thumbnails.full?.[sample];
+    if (source) return framed(make("img", { src: source, alt: name, loading: "lazy" }), table.boxes?.[i]);
+    return this.tile(sample, side, name);
+  }
+
+  tile(sample, side, name) {
+    const { per_side: perSide } = this.thumbnails;
+    const [sheet, place] = [Math.floor(sample / perSide ** 2), sample % perSide ** 2];
+    const shown = make("div", { class: `tile sheet-${sheet}`, role: "img", "aria-label": name });
+    Object.assign(shown.style, {
+      width: `${side}px`,
+      height: `${side}px`,
+      backgroundSize: `${perSide * side}px auto`,
+      backgroundPosition: `${-(place % perSide) * side}px ${-Math.floor(place / perSide) * side}px`,
+    });
+    return shown;
+  }
+
+  // [[name, () => element]] of everything there is to see of a row.
+  views(table, i) {
+    const sample = table.sampleOf(i);
+    const views = [];
+    if (this.has(table, i)) views.push([this.thumbnails.name.replaceAll("_", " "), () => this.large(table, i)]);
+    for (const [name, packed] of Object.entries(this.packed.visualizers)) {
+      const url = packed.urls ? packed.urls[sample] : this.linked(name, packed, sample);
+      if (url) views.push([name.replaceAll("_", " "), () => framed(make("img", { src: url, alt: `${name.replaceAll("_", " ")} of ${table.ids[i]}` }), table.boxes?.[i])]);
+    }
+    return views;
+  }
+
+  // Where a visualizer's picture lies in the run folder.
+  linked(name, packed, sample) {
+    if (!this.folders.has(name)) this.folders.set(name, unpackCodes(this.bytes, packed.codes));
+    const code = this.folders.get(name)[sample];
+    const path = this.paths[sample];
+    return code && path ? packed.folder + path.slice(path.lastIndexOf("/") + 1, path.lastIndexOf(".")) + packed.endings[code] : null;
+  }
+
+  // The full picture; where it is not in the page, from the run folder, else the tile.
+  large(table, i) {
+    const sample = table.sampleOf(i);
+    if (!this.thumbnails.sheets || this.thumbnails.full[sample]) return this.thumbnail(table, i, 300);
+    const image = make("img", { src: this.paths[sample], alt: `picture of ${table.ids[i]}` });
+    image.addEventListener("error", () => image.replaceWith(this.tile(sample, 240, `picture of ${table.ids[i]}`)), { once: true });
+    return image;
+  }
+}
+
+// A picture with a box drawn over it, in shares of its width and height.
+function framed(image, box) {
+  if (!box) return image;
+  const mark = make("i", { class: "box" });
+  const [left, top, right, bottom] = box;
+  Object.assign(mark.style, { left: `${100 * left}%`, top: `${100 * top}%`, width: `${100 * (right - left)}%`, height: `${100 * (bottom - top)}%` });
+  return make("span", { class: "framed" }, image, mark);
+}
