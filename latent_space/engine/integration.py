@@ -12,7 +12,9 @@ Sample ids keep the type the integration gives them. Element instances are rows 
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
@@ -143,8 +145,10 @@ def load_integration(entry: Entry) -> Integration:
     fed_names = record_feeds(leapbinder_decorators)
     defaults = registered_names(binder.setup_container)
     loader = _loader(entry)
+    notes: list[str] = []
     try:
-        loader.exec_script()
+        with _noted_warnings(entry.root, notes):
+            loader.exec_script()
     except (Exception, SystemExit) as error:
         failure, namespaces = _loading_failure(error), [loader.namespace or {}, *_modules_below(entry.root)]
         if failure.startswith(_TEST) and _model_loader(namespaces) is None:
@@ -163,8 +167,28 @@ def load_integration(entry: Entry) -> Integration:
     wiring = read_wiring(binder.mapping_connections, binder.setup_container)
     namespace = getattr(loader, "namespace", None) or binder.integration_test_func.__globals__
     responses = {state.name: response for state, response in loader._preprocess_result().items()}
-    warnings = left_out(binder.setup_container, wiring, defaults)
-    return Integration(entry, binder.setup_container, wiring, responses, namespace, loader, warnings, fed_names)
+    notes += left_out(binder.setup_container, wiring, defaults)
+    return Integration(entry, binder.setup_container, wiring, responses, namespace, loader, notes, fed_names)
+
+
+@contextmanager
+def _noted_warnings(root: Path, notes: list[str]) -> Iterator[None]:
+    """Note what the integration's own code warns of: nobody sees what a worker prints."""
+    show = warnings.showwarning
+
+    def note(message: Warning | str, category: type[Warning], filename: str, *more: Any, **named: Any) -> None:
+        file = Path(filename)
+        if category is UserWarning and file.is_relative_to(root) and "site-packages" not in file.parts:
+            if str(message) not in notes:
+                notes.append(str(message))
+        else:
+            show(message, category, filename, *more, **named)
+
+    warnings.showwarning = note
+    try:
+        yield
+    finally:
+        warnings.showwarning = show
 
 
 def _prepare_imports(entry: Entry) -> None:

@@ -40,6 +40,16 @@ def test_grouped_ids(write_integration, tmp_path, run):
     np.testing.assert_array_equal(population.latents, plain.latents[order])
 
 
+def test_what_the_integration_warns_of_is_a_note_of_the_run(write_integration, tmp_path, run):
+    extra = """
+    import warnings
+    warnings.warn("max_samples: 24 of 99 samples are used.")
+    warnings.warn("this is old", DeprecationWarning)
+    """
+    population = run(write_integration(extra), tmp_path / "run")
+    assert population.run["warnings"] == ["max_samples: 24 of 99 samples are used."]
+
+
 def test_a_failing_sample_of_a_group_is_found(write_integration, tmp_path, run):
     extra = """
     def check(ids):
