@@ -7,9 +7,10 @@ first where two splits share an id.
 
 Every `stride`-th row of a series is a sample, and so is the last row of every anomalous episode, so that none is lost
 between two samples. Where a split has more than `max_samples`, a seeded choice is kept in which anomalous samples go
-first, up to half the places (more where normal ones are fewer).
+first, up to half the places (more where normal ones are fewer); a warning says so.
 """
 
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -126,7 +127,9 @@ def load_data(
     window_size = window_size or config.window_size
     recordings = _read(config, channels)
     parts = {split: recording.series for split, recording in recordings.items()}
-    chosen = {split: _choose_rows(series, window_size, config, split) for split, series in parts.items()}
+    candidates = {split: _all_rows(series, window_size, config) for split, series in parts.items()}
+    chosen = {split: _choose_rows(parts[split], found, config, split) for split, found in candidates.items()}
+    _tell_draws({split: (len(found), sum(map(len, candidates[split]))) for split, found in chosen.items()})
     names = _sample_ids(parts, chosen)
     splits = {
         split: tuple(
@@ -172,12 +175,22 @@ def _select(recording: Recording, channels: tuple[str, ...]) -> Recording:
     return replace(recording, channels=channels, series=series)
 
 
+def _tell_draws(counts: Mapping[str, tuple[int, int]]) -> None:
+    """Warn of the splits that are a choice of a larger number of windows."""
+    drawn = [f"{kept:,} of {n:,} windows of {split}" for split, (kept, n) in counts.items() if kept < n]
+    if drawn:
+        warnings.warn(f"max_samples: {', '.join(drawn)} are used, anomalous ones first.", stacklevel=3)
+
+
+def _all_rows(series: Sequence[Series], window_size: int, config: AnomalyConfig) -> list[NDArray[np.int64]]:
+    """Find the rows of each series that may be samples."""
+    return [_candidates(one, window_size, config.stride or window_size) for one in series]
+
+
 def _choose_rows(
-    series: Sequence[Series], window_size: int, config: AnomalyConfig, split: str
+    series: Sequence[Series], rows: Sequence[NDArray[np.int64]], config: AnomalyConfig, split: str
 ) -> list[tuple[int, int]]:
     """Choose the samples of a split: pairs of number of the series and row, in order."""
-    stride = config.stride or window_size
-    rows = [_candidates(one, window_size, stride) for one in series]
     numbers = np.repeat(np.arange(len(rows)), [len(found) for found in rows])
     positions = np.concatenate([np.empty(0, np.int64), *rows])
     limit = config.max_samples.get(split)

@@ -93,6 +93,16 @@ def test_ids_of_two_splits_differ(folder):
     ]
 
 
+def test_a_draw_is_told_in_one_line(folder):
+    train, val = rows("m", range(40)), rows("m", range(1200), first=40)
+    config = folder(train=train, val=val, options={"max_samples": {"training": 10, "validation": 1000}})
+    told = r"^max_samples: 10 of 40 windows of training, 1,000 of 1,200 windows of validation are used, anomalous ones"
+    with pytest.warns(UserWarning, match=told) as warned:
+        load_data(config)
+    assert len(warned) == 1
+
+
+@pytest.mark.filterwarnings("ignore:max_samples")
 def test_of_too_many_samples_anomalous_ones_stay_first_up_to_half(folder):
     train = rows("m", range(40), anomalous=range(3))
     config = folder(train=train, val=rows("m", [1], first=40), options={"max_samples": {"training": 10}})

@@ -101,7 +101,8 @@ def test_detector_json_is_enough_where_there_is_no_model(settle):
 
 
 def test_the_settings_decide_where_there_is_nothing(settle, tmp_path):
-    task = settle(named=tmp_path / "nowhere")
+    with pytest.warns(UserWarning, match="max_samples: 2,000 of 3,200 windows of training"):
+        task = settle(named=tmp_path / "nowhere")
     assert task.facts.window_size == 1
     assert task.facts.threshold is None
     assert task.facts.channels is None
