@@ -40,9 +40,9 @@ SPIKE, DRIFT, CYCLIC, MULTI_SENSOR = "SPIKE", "DRIFT", "CYCLIC", "MULTI_SENSOR"
 RIG_TYPES = (SPIKE, DRIFT, CYCLIC, MULTI_SENSOR)
 RIG_CHANNELS = ("temperature", "vibration", "pressure", "power")
 EPISODE_S = (20, 300)
-
-_MEAN = np.array([55, 1, 50, 250.0])
-_STD = np.array([5, 0.2, 5, 25.0])
+DRIFT_PER_S = (0.1, 0.2)
+RIG_MEAN = np.array([55, 1, 50, 250.0])
+RIG_STD = np.array([5, 0.2, 5, 25.0])
 _SPIKE = np.array([[25, 35], [1.5, 2.5], [-20, -30], [150, 250]])
 _MULTI = np.array([[20, 30], [1, 1.8], [-5, -15], [100, 150]])
 _DRIFT_PER_SAMPLE = 0.01
@@ -55,7 +55,7 @@ def simulate_rig(
     mode: Literal["episodes", "samples"] = "episodes",
     anomaly_rate: float = 0.05,
     types: Sequence[str] = RIG_TYPES,
-    drift_per_s: tuple[float, float] = (0.1, 0.2),
+    drift_per_s: tuple[float, float] = DRIFT_PER_S,
     seed: int = 0,
     start: str | np.datetime64 = "2026-01-01",
 ) -> "pd.DataFrame":
@@ -148,8 +148,8 @@ def _failing_readings(
     rows, number, elapsed = episodes.rows()
     names = np.array(types)[episodes.kinds]
     growth = rng.uniform(*drift_per_s, size=len(names))
-    held = _held_amounts(names, rng)
-    values[rows] += held[number] + _moving_amounts(names[number], growth[number] * elapsed, elapsed)
+    held = held_amounts(names, rng)
+    values[rows] += held[number] + moving_amounts(names[number], growth[number] * elapsed, elapsed)
     return values.clip(0)
 
 
@@ -173,33 +173,33 @@ def _simulate_samples(
     for number, (values, rng) in enumerate(zip(drawn, rngs, strict=True)):
         rows = np.flatnonzero(codes[:, number])
         names = np.array(types)[codes[rows, number] - 1]
-        values[rows] += _held_amounts(names, rng) + _moving_amounts(names, offsets[rows, number], rows)
+        values[rows] += held_amounts(names, rng) + moving_amounts(names, offsets[rows, number], rows)
         telemetry.append(Telemetry(f"machine{number + 1}", values.clip(0), codes[:, number].astype(np.int8)))
     return telemetry
 
 
 def _normal_readings(n_steps: int, rng: np.random.Generator) -> Floats:
-    readings: Floats = _MEAN + _STD * rng.standard_normal((n_steps, len(_MEAN)))
+    readings: Floats = RIG_MEAN + RIG_STD * rng.standard_normal((n_steps, len(RIG_MEAN)))
     return readings
 
 
-def _held_amounts(names: npt.NDArray[np.str_], rng: np.random.Generator) -> Floats:
+def held_amounts(names: npt.NDArray[np.str_], rng: np.random.Generator) -> Floats:
     """Draw what SPIKE and MULTI_SENSOR add as long as they last, (n, n_channels)."""
-    shares = rng.uniform(size=(len(names), len(_MEAN)))
-    sensor = rng.integers(len(_MEAN), size=len(names))
+    shares = rng.uniform(size=(len(names), len(RIG_MEAN)))
+    sensor = rng.integers(len(RIG_MEAN), size=len(names))
     amounts = np.zeros(shares.shape)
     for name, limits in ((SPIKE, _SPIKE), (MULTI_SENSOR, _MULTI)):
         mine = names == name
         amounts[mine] = limits[:, 0] + shares[mine] * (limits[:, 1] - limits[:, 0])
-    is_spared = (names == SPIKE)[:, None] & (sensor[:, None] != np.arange(len(_MEAN)))
+    is_spared = (names == SPIKE)[:, None] & (sensor[:, None] != np.arange(len(RIG_MEAN)))
     amounts[is_spared] = 0
     return amounts
 
 
-def _moving_amounts(names: npt.NDArray[np.str_], offset: Floats, k: Ints) -> Floats:
+def moving_amounts(names: npt.NDArray[np.str_], offset: Floats, k: Ints) -> Floats:
     """Return what DRIFT and CYCLIC add, (n, n_channels), for the drift's offset and the cycle's k of each row."""
     is_drift, wave = names == DRIFT, np.where(names == CYCLIC, np.sin(0.1 * k), 0)
-    amounts = np.zeros((len(names), len(_MEAN)))
+    amounts = np.zeros((len(names), len(RIG_MEAN)))
     amounts[:, 0] = np.where(is_drift, 0.5 * offset, 2 * np.abs(wave))
     amounts[:, 1] = np.where(is_drift, 0.1 * offset, 0.8 * wave)
     return amounts
