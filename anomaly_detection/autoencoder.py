@@ -180,6 +180,8 @@ class VariationalTask(ReconstructionTask):
 
 def _residual(errors: Tensor) -> Tensor:
     """Root mean square per channel of errors (n, window_size, n_channels), with the sign of the newest."""
+    if errors.shape[1] == 1:
+        return errors[:, 0]
     size = errors.square().mean(dim=1).sqrt()
     return torch.where(errors[:, -1] < 0, -size, size)
 

@@ -157,36 +157,31 @@ class RawForm(nn.Module):
     """A fitted detector as one module: raw windows in; score, raw prediction, latent and residual out."""
 
     center: Tensor
-    rest: Tensor
+    rest: Tensor | None
     scale: Tensor
 
     def __init__(self, detector: NeuralDetector) -> None:
         super().__init__()
         self.network = detector.network_
         self._answer = detector._answer
-        for name, values in float32_parts(detector.scaling_).items():
-            self.register_buffer(name, torch.from_numpy(values).to(detector.device))
+        center, rest = detector.scaling_.split_center(np.float32)
+        scale = detector.scaling_.scale.astype(np.float32)
+        for name, values in (("center", center), ("rest", rest), ("scale", scale)):
+            self.register_buffer(name, None if values is None else torch.from_numpy(values).to(detector.device))
 
     def forward(self, window: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Answer for raw windows (n, window_size, n_channels)."""
         scaled = self.scaled(window)
         prediction, latent, residual = self._answer(self.network, scaled)
-        raw = prediction * self.scale + self.rest + self.center
-        return residual.square().mean(dim=1), raw, latent, residual
+        raw = prediction * self.scale
+        raw = (raw if self.rest is None else raw + self.rest) + self.center
+        # A product: onnxruntime is slower at powers.
+        return (residual * residual).mean(dim=1), raw, latent, residual
 
     def scaled(self, rows: Tensor) -> Tensor:
         """Scale raw rows (..., n_channels)."""
-        return (rows - self.center - self.rest) / self.scale
-
-
-def float32_parts(scaling: Scaling) -> dict[str, np.ndarray]:
-    """Return `center` and `rest`, which add up to the center, and `scale`, as float32.
-
-    Large beside its spread, as a pressure in pascal, a center in float32 alone would shift every scaled value.
-    """
-    center = scaling.center.astype(np.float32)
-    rest = (scaling.center - center).astype(np.float32)
-    return {"center": center, "rest": rest, "scale": scaling.scale.astype(np.float32)}
+        centred = rows - self.center
+        return (centred if self.rest is None else centred - self.rest) / self.scale
 
 
 def check_device(device: str) -> None:

@@ -7,8 +7,10 @@ its scaled values are its deviations in raw units.
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 SCALINGS = ("standard", "minmax", "robust")
+_SMALL_REST = 2e-6  # of a channel's scale
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,16 @@ class Scaling:
         """Bring scaled rows (..., n_channels) back to raw units."""
         raw: np.ndarray = rows * self.scale + self.center
         return raw
+
+    def split_center(self, dtype: DTypeLike) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the center in `dtype` and what that leaves out of it, None where that is nothing to any scale.
+
+        Large beside its spread, as a pressure in pascal, a center in float32 alone would shift every scaled value.
+        """
+        center = self.center.astype(dtype)
+        rest = self.center - center
+        matters = (np.abs(rest) > _SMALL_REST * self.scale).any()
+        return center, rest.astype(dtype) if matters else None
 
 
 def fit_scaling(name: str, rows: np.ndarray) -> Scaling:

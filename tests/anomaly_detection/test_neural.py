@@ -6,9 +6,8 @@ import pytest
 import torch
 
 from anomaly_detection.autoencoder import AutoencoderDetector
-from anomaly_detection.neural import NeuralDetector, float32_parts
+from anomaly_detection.neural import NeuralDetector
 from anomaly_detection.registry import make_detector
-from anomaly_detection.scaling import Scaling
 from anomaly_detection.stored import WEIGHTS, save_detector
 
 QUICK: dict[str, dict[str, Any]] = {
@@ -125,13 +124,6 @@ def test_many_windows_go_through_in_blocks(monkeypatch: pytest.MonkeyPatch) -> N
     found = detector.outputs(rows)
     for name in ("score", "residual", "latent", "prediction"):
         np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-5, atol=1e-6)
-
-
-def test_centers_are_exact_in_float32_parts() -> None:
-    scaling = Scaling(np.array([101_325.123456]), np.array([30.0]))
-    parts = float32_parts(scaling)
-    exact = parts["center"].astype(np.float64) + parts["rest"]
-    assert exact[0] == pytest.approx(101_325.123456, abs=1e-9)
 
 
 def test_scores_of_a_huge_offset_do_not_move_with_it() -> None:
