@@ -185,12 +185,12 @@ class Detector(ABC):
         """
         with np.errstate(invalid="ignore", over="ignore"):
             scores = [self._decision_function(values) for values in self._checked(X, finite=not self.shows_non_finite)]
-        joined = (scores[0] if len(scores) == 1 else np.concatenate(scores)).astype(np.float64)
+        joined = scores[0] if len(scores) == 1 else np.concatenate(scores)
         if joined.max() <= LARGEST_SCORE and joined.min() >= -LARGEST_SCORE:  # NaN is neither
-            return joined
+            return joined.astype(np.float64)
         if self.shows_non_finite:
             self._checked(X)
-        return np.clip(np.nan_to_num(joined, nan=LARGEST_SCORE), -LARGEST_SCORE, LARGEST_SCORE)
+        return np.clip(np.nan_to_num(joined.astype(np.float64), nan=LARGEST_SCORE), -LARGEST_SCORE, LARGEST_SCORE)
 
     def score_frame(self, X: Rows) -> "pd.DataFrame":
         """Scores as a DataFrame with X's index and the column `anomaly_score`."""

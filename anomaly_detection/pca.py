@@ -35,8 +35,9 @@ from anomaly_detection.scaling import SCALINGS, Scaling, fit_scaling
 from anomaly_detection.windows import full_windows, pad_left
 
 STATISTICS = ("q", "t2", "combined")
-_BLOCK_ROWS, _ROWS_AT_ONCE = 16_384, 64
-_SMALL_REST = 2e-6  # of a channel's scale
+_BLOCK_ROWS = 16_384
+_BLOCK_BYTES, _LEAST_BLOCK_ROWS = 1 << 20, 1024  # of what is scored at once
+_BYTES_AT_ONCE = 1 << 15  # of what is centred at once
 
 
 @dataclass(kw_only=True, eq=False)
@@ -74,6 +75,7 @@ class PCADetector(Detector):
     spread_scaling_: Scaling | None = field(default=None, init=False, repr=False)  # of the scaled channels' deviations
     components_: np.ndarray = field(init=False, repr=False)  # (n_components, n_channels)
     weights_: np.ndarray = field(init=False, repr=False)  # symmetric, a row per channel; with spread, means come first
+    directions_: np.ndarray = field(init=False, repr=False)  # scores as weights_ do, in a column per rank; quicker
 
     def _check_settings(self) -> None:
         super()._check_settings()
@@ -105,6 +107,7 @@ class PCADetector(Detector):
             self.spread_scaling_ = fit_scaling("standard", deviations)
             watched = np.hstack([watched, self.spread_scaling_.apply(deviations)])
         self.weights_ = self._fit_weights(watched)
+        self.directions_ = _directions(self.weights_)
 
     def _usable_components(self, n_rows: int, n_channels: int) -> int:
         """Count the components to fit; q needs something to be left over, the others can do with all there are."""
@@ -162,24 +165,27 @@ class PCADetector(Detector):
     def _decision_function(self, values: np.ndarray) -> np.ndarray:
         """Fold scaling and statistic into one matrix, block by block so that it stays in the cache."""
         dtype = values.dtype if values.dtype == np.float32 else np.float64
-        center = self.scaling_.center.astype(dtype)
-        rest = (self.scaling_.center - center).astype(dtype)  # what float32 leaves out: much, where values are large
-        has_rest = bool((np.abs(rest) > _SMALL_REST * self.scaling_.scale).any())
-        folded = (self.weights_ / self._divisors()[:, None] / np.sqrt(len(self.weights_))).astype(dtype)
-        scores, ones = np.empty(len(values), dtype=dtype), np.ones(len(folded), dtype=dtype)
-        padded = np.ascontiguousarray(pad_left(values, self.window_size - 1))
+        n, n_channels = values.shape
+        lag, row_bytes = self.window_size - 1, n_channels * np.dtype(dtype).itemsize
+        size = min(n, max(_LEAST_BLOCK_ROWS, _BLOCK_BYTES // row_bytes))
+        together = min(n, max(1, _BYTES_AT_ONCE // row_bytes))
+        shifts = [np.tile(part, (together, 1)) for part in self.scaling_.split_center(dtype) if part is not None]
+        scaled = self.directions_ / self._divisors()[:, None] / np.sqrt(len(self.directions_))
+        folded = np.ascontiguousarray(scaled.T, dtype=dtype)
+        scores, padded = np.empty(n, dtype=dtype), np.ascontiguousarray(pad_left(values, lag))
         # Written again and again: new memory for every block would cost more than the sums.
-        rows_space = np.empty((_BLOCK_ROWS + self.window_size - 1, values.shape[1]), dtype=dtype)
-        residual_space = np.empty((_BLOCK_ROWS, len(folded)), dtype=dtype)
-        for start in range(0, len(values), _BLOCK_ROWS):
-            stop = min(start + _BLOCK_ROWS, len(values))
-            block = padded[start : stop + self.window_size - 1]
-            rows = _minus(block, center, out=rows_space[: len(block)])
-            rows = _minus(rows, rest, out=rows) if has_rest else rows
+        rows_space = np.empty((size + lag, n_channels), dtype=dtype)
+        projected_space = np.empty((len(folded), size), dtype=dtype)
+        for start in range(0, n, size):
+            stop = min(start + size, n)
+            rows = padded[start : stop + lag]
+            for shift in shifts:
+                rows = _minus(rows, shift, out=rows_space[: len(rows)])
             means = _moving_mean(rows, self.window_size)
             watched = np.hstack([means, self._deviations(rows, means)]) if self.spread else means
-            residual = np.matmul(watched, folded, out=residual_space[: stop - start])
-            np.matmul(np.square(residual, out=residual), ones, out=scores[start:stop])
+            # A row per direction: numpy sums long rows faster than many short ones.
+            projected = np.matmul(folded, watched.T, out=projected_space[:, : stop - start])
+            np.square(projected, out=projected).sum(axis=0, out=scores[start:stop])
         return scores
 
     def _divisors(self) -> np.ndarray:
@@ -221,12 +227,11 @@ class PCADetector(Detector):
         return pca_graph(self)
 
 
-def _minus(rows: np.ndarray, center: np.ndarray, *, out: np.ndarray) -> np.ndarray:
-    """Subtract `center` from contiguous rows, many at a time: numpy is slow on short rows."""
-    n = len(rows) // _ROWS_AT_ONCE * _ROWS_AT_ONCE
-    width = _ROWS_AT_ONCE * len(center)
-    np.subtract(rows[:n].reshape(-1, width), np.tile(center, _ROWS_AT_ONCE), out=out[:n].reshape(-1, width))
-    np.subtract(rows[n:], center, out=out[n:])
+def _minus(rows: np.ndarray, shifts: np.ndarray, *, out: np.ndarray) -> np.ndarray:
+    """Subtract from contiguous rows what all rows of `shifts` hold, many at a time: numpy is slow on short rows."""
+    n = len(rows) // len(shifts) * len(shifts)
+    np.subtract(rows[:n].reshape(-1, shifts.size), shifts.ravel(), out=out[:n].reshape(-1, shifts.size))
+    np.subtract(rows[n:], shifts[: len(rows) - n], out=out[n:])
     return out
 
 
@@ -250,3 +255,11 @@ def _square_root(matrix: np.ndarray) -> np.ndarray:
     values, vectors = np.linalg.eigh(matrix)
     root: np.ndarray = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
     return root
+
+
+def _directions(matrix: np.ndarray) -> np.ndarray:
+    """Return C such that z C is as long as z M for every z, with as few columns as the rank of the symmetric M."""
+    values, vectors = np.linalg.eigh(matrix)
+    kept = np.abs(values) > 1e-12 * np.abs(values).max()
+    columns: np.ndarray = vectors[:, kept] * values[kept]
+    return columns

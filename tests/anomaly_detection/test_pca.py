@@ -229,6 +229,20 @@ def test_other_scalings_are_scikit_learns_too(scaling):
     assert detector.decision_function(rows) == pytest.approx(oracle, rel=1e-6, abs=1e-12)
 
 
+@pytest.mark.parametrize(("settings", "n_directions"), [({}, 4), ({"n_components": 5}, 1), ({"statistic": "t2"}, 6)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_blocks_and_fewer_directions_score_as_the_residuals_do(monkeypatch, settings, n_directions, dtype):
+    rng = np.random.default_rng(1)
+    rows = (rng.normal(size=(500, 6)) @ rng.normal(size=(6, 6)) + 3).astype(dtype)
+    detector = PCADetector(window_size=3, **settings).fit(rows)
+    assert detector.directions_.shape == (6, n_directions)
+    monkeypatch.setattr("anomaly_detection.pca._BLOCK_BYTES", 1)
+    monkeypatch.setattr("anomaly_detection.pca._LEAST_BLOCK_ROWS", 37)
+    monkeypatch.setattr("anomaly_detection.pca._BYTES_AT_ONCE", 300)
+    tolerance = 1e-3 if dtype is np.float32 else 1e-9
+    assert detector.decision_function(rows) == pytest.approx(detector.outputs(rows).score, rel=tolerance, abs=1e-6)
+
+
 def test_single_precision_rows_lose_nothing_to_a_large_mean():
     rows = np.round(np.random.default_rng(0).normal(size=(500, 3)) * 4)
     rows[:, 2] += 1e6 + 1 / 3
