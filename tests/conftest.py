@@ -2,8 +2,27 @@
 
 import json
 import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+CHECK_DATASET = """
+import json
+from code_loader.leaploader import LeapLoader
+result = LeapLoader(ROOT, "leap_binder.py").check_dataset()
+nodes = [connection.node for connection in result.engine_file_contract.node_connections]
+print(json.dumps({
+    "valid": result.is_valid,
+    "errors": [result.general_error, *(p.display for p in result.payloads if not p.is_passed)],
+    "wired": sorted({f"{node.type.name} {node.name}" for node in nodes}),
+}))
+"""
 
 os.environ.setdefault("TL_DISABLE_ANALYTICS", "1")
 
@@ -52,3 +71,35 @@ def small_rig(tmp_path_factory):
     prepare(write_simulation(frame, folder / "rig.csv"), folder / "data")
     train_detector(make_detector("pca", window_size=4), read_parts(folder / "data"), folder / "model")
     return folder / "data", folder / "model"
+
+
+@dataclass(frozen=True)
+class BinderProcess:
+    """Runs Python code, or a script, in a process of its own, against the binder with some data and a model."""
+
+    environment: dict[str, str]
+    folder: Path
+
+    def __call__(self, *arguments: str, **overrides: str) -> subprocess.CompletedProcess[str]:
+        """Return the finished process; code of several lines knows the repository as ROOT."""
+        command = [sys.executable, *(f"ROOT = {str(ROOT)!r}\n{a}" if "\n" in a else a for a in arguments)]
+        environment = os.environ | self.environment | overrides
+        return subprocess.run(command, env=environment, cwd=self.folder, capture_output=True, text=True, check=False)
+
+    def check_dataset(self, **overrides: str) -> dict[str, Any]:
+        """Return what the platform's own check finds: whether it is valid, errors, and what is wired."""
+        process = self("-c", CHECK_DATASET, **overrides)
+        assert process.returncode == 0, process.stderr
+        found: dict[str, Any] = json.loads(process.stdout.splitlines()[-1])
+        return found
+
+
+@pytest.fixture(scope="session")
+def binder_process(tmp_path_factory) -> Callable[[str, Path, Path], BinderProcess]:
+    """Make a `BinderProcess` for a task, data and a model."""
+
+    def make(task: str, data: Path, model: Path) -> BinderProcess:
+        chosen = {"ARMSCOPE_TASK": task, "ARMSCOPE_DATA": str(data), "ARMSCOPE_MODEL": str(model)}
+        return BinderProcess(chosen, tmp_path_factory.mktemp("elsewhere"))
+
+    return make

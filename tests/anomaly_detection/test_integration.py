@@ -1,27 +1,12 @@
 """The binder as code-loader runs it: each test is a process of its own, for an integration lives once per process."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-
-CHECK_DATASET = """
-import json
-from code_loader.leaploader import LeapLoader
-result = LeapLoader(ROOT, "leap_binder.py").check_dataset()
-nodes = [connection.node for connection in result.engine_file_contract.node_connections]
-print(json.dumps({
-    "valid": result.is_valid,
-    "errors": [result.general_error, *(p.display for p in result.payloads if not p.is_passed)],
-    "wired": sorted({f"{node.type.name} {node.name}" for node in nodes}),
-}))
-"""
 
 BATCHES = """
 import json
@@ -91,18 +76,8 @@ print(json.dumps(found))
 
 
 @pytest.fixture(scope="session")
-def run(prepared_rig, pca_model, tmp_path_factory):
-    """Run Python code, or a script, against the rig and its detector; returns the finished process."""
-    elsewhere = tmp_path_factory.mktemp("elsewhere")
-
-    def run_code(*arguments, **overrides):
-        chosen = {"ARMSCOPE_TASK": "anomaly", "ARMSCOPE_DATA": str(prepared_rig), "ARMSCOPE_MODEL": str(pca_model)}
-        command = [sys.executable, *(f"ROOT = {str(ROOT)!r}\n{a}" if "\n" in a else a for a in arguments)]
-        return subprocess.run(
-            command, env=os.environ | chosen | overrides, cwd=elsewhere, capture_output=True, text=True, check=False
-        )
-
-    return run_code
+def run(binder_process, prepared_rig, pca_model):
+    return binder_process("anomaly", prepared_rig, pca_model)
 
 
 @pytest.fixture(scope="session")
@@ -155,9 +130,7 @@ def test_it_is_so_for_every_detector(run, model_of, name, settings):
 
 
 def test_check_dataset_is_valid_and_everything_is_wired(run):
-    process = run("-c", CHECK_DATASET)
-    assert process.returncode == 0, process.stderr
-    report = json.loads(process.stdout.splitlines()[-1])
+    report = run.check_dataset()
     assert report["errors"] == [None]
     assert report["valid"]
     assert report["wired"] == [
@@ -184,8 +157,7 @@ def test_without_labels_it_is_valid_too(run, tmp_path):
         f"2026-01-01T00:{k // 60:02d}:{k % 60:02d},{a},{b}\n" for k, (a, b) in enumerate(rng.normal(size=(600, 2)))
     ]
     (tmp_path / "bare.csv").write_text("datetime,a,b\n" + "".join(lines))
-    process = run("-c", CHECK_DATASET, ARMSCOPE_DATA=str(tmp_path / "bare.csv"), ARMSCOPE_MODEL=str(tmp_path / "none"))
-    report = json.loads(process.stdout.splitlines()[-1])
+    report = run.check_dataset(ARMSCOPE_DATA=str(tmp_path / "bare.csv"), ARMSCOPE_MODEL=str(tmp_path / "none"))
     assert report["errors"] == [None]
     assert report["valid"]
 

@@ -1,9 +1,6 @@
 """The binder as code-loader runs it: each test is a process of its own, for an integration lives once per process."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,18 +9,6 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 ROOT = Path(__file__).resolve().parents[2]
-
-CHECK_DATASET = """
-import json
-from code_loader.leaploader import LeapLoader
-result = LeapLoader(ROOT, "leap_binder.py").check_dataset()
-nodes = [connection.node for connection in result.engine_file_contract.node_connections]
-print(json.dumps({
-    "valid": result.is_valid,
-    "errors": [result.general_error, *(p.display for p in result.payloads if not p.is_passed)],
-    "wired": sorted({f"{node.type.name} {node.name}" for node in nodes}),
-}))
-"""
 
 BATCHES = """
 import json
@@ -59,16 +44,8 @@ print(json.dumps(found))
 
 
 @pytest.fixture(scope="session")
-def run(totes, tote_model, tmp_path_factory):
-    """Run Python code, or a script, against the tiny totes; returns the finished process."""
-    elsewhere = tmp_path_factory.mktemp("elsewhere")
-
-    def run_code(*arguments, **overrides):
-        environment = os.environ | {"ARMSCOPE_DATA": str(totes), "ARMSCOPE_MODEL": str(tote_model)} | overrides
-        command = [sys.executable, *(f"ROOT = {str(ROOT)!r}\n{a}" if "\n" in a else a for a in arguments)]
-        return subprocess.run(command, env=environment, cwd=elsewhere, capture_output=True, text=True, check=False)
-
-    return run_code
+def run(binder_process, totes, tote_model):
+    return binder_process("segmentation", totes, tote_model)
 
 
 LOSS_OF_ANOTHER_HEAD = """
@@ -113,9 +90,7 @@ def test_the_binder_is_successful_without_a_warning(run):
 
 
 def test_check_dataset_is_valid_and_everything_is_wired(run):
-    process = run("-c", CHECK_DATASET)
-    assert process.returncode == 0, process.stderr
-    report = json.loads(process.stdout.splitlines()[-1])
+    report = run.check_dataset()
     assert report["errors"] == [None]
     assert report["valid"]
     assert report["wired"] == [
