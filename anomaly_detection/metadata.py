@@ -4,7 +4,7 @@
 nobody recorded, a label of unlabelled data. Statistics of a channel are in raw units, over the rows of the sample's
 context: its window and, where that is short, what came before. Slopes are per second, frequencies in Hz, standard
 deviations those of the population. The hour is a fraction, 13.5 for half past one, and lies on a circle as sine and
-cosine. Weekdays are names, for they are no quantities.
+cosine. Weekdays are names, for they are no quantities. Start and end are ISO 8601, to as many digits as each needs.
 """
 
 import re
@@ -21,6 +21,8 @@ MOST_CHANNELS = 150  # code-loader takes fewer than 800 keys
 
 WINDOW_TYPES: Types = {
     "machine": str,
+    "start": str,
+    "end": str,
     "operating_mode": str,
     "hour": float,
     "hour_sin": float,
@@ -32,6 +34,7 @@ LABEL_TYPES: Types = {"anomaly_type": str, "anomalous_share": float}
 _STATISTICS = ("mean", "std", "slope", "peak_hz")
 _WEEKDAYS = ("Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday")  # 1970-01-01 was a Thursday
 _LEAST_ROWS = 8
+_UNITS = ("s", "ms", "us")
 
 
 def channel_types(keys: Sequence[str]) -> Types:
@@ -40,7 +43,7 @@ def channel_types(keys: Sequence[str]) -> Types:
 
 
 def window_metadata(series: Series, rows: slice) -> Metadata:
-    """Say whose rows these are, when the newest was measured, and how many cells were filled.
+    """Say whose rows these are, when they were measured, and how many cells were filled.
 
     Parameters
     ----------
@@ -60,6 +63,8 @@ def window_metadata(series: Series, rows: slice) -> Metadata:
     angle = 2 * np.pi * hour / 24
     return {
         "machine": series.name,
+        "start": _iso(series.times[rows.start or 0]),
+        "end": _iso(series.times[newest]),
         "operating_mode": None if series.modes is None else _text(series.modes[newest]),
         "hour": hour,
         "hour_sin": float(np.sin(angle)),
@@ -145,6 +150,11 @@ def _per_channel(keys: Sequence[str], *columns: Sequence[float | None]) -> Metad
         for key, *values in zip(keys, *columns, strict=False)
         for statistic, value in zip(_STATISTICS, values, strict=True)
     }
+
+
+def _iso(time: np.datetime64) -> str:
+    unit = next((unit for unit in _UNITS if time == time.astype(f"datetime64[{unit}]")), "ns")
+    return str(time.astype(f"datetime64[{unit}]"))
 
 
 def _text(value: object) -> str | None:

@@ -40,6 +40,12 @@ class TestWindow:
         assert window_metadata(whole, slice(1, 3))["missing_share"] == 0.25
         assert window_metadata(whole, slice(0, 4))["operating_mode"] is None
 
+    def test_start_and_end_are_those_of_the_rows(self):
+        found = window_metadata(series(), slice(1, 3))
+        assert (found["start"], found["end"]) == ("2026-01-01T13:29:58", "2026-01-01T13:29:59")
+        fine = window_metadata(series(2, "2026-01-01T00:00:00.25"), slice(0, 2))
+        assert (fine["start"], fine["end"]) == ("2026-01-01T00:00:00.250", "2026-01-01T00:00:01.250")
+
     def test_what_nobody_recorded_is_none(self):
         found = window_metadata(series(), slice(0, 4))
         assert found["operating_mode"] is None
