@@ -36,7 +36,7 @@ import numpy as np
 import numpy.typing as npt
 
 from anomaly_detection.simulation.arm_faults import FAULT_ROWS, Faults, corrupt_encoders, draw_faults
-from anomaly_detection.simulation.episodes import plan_episodes
+from anomaly_detection.simulation.episodes import check_plan, plan_episodes
 from anomaly_detection.simulation.motion import MODES, Motion, draw_motion
 from anomaly_detection.simulation.table import Telemetry, build_table, step_times
 
@@ -106,7 +106,7 @@ def simulate_arm(
     >>> sorted(set(frame["operating_mode"]))
     ['home', 'move', 'pick', 'place']
     """
-    _check(n_steps, n_arms, seed, types)
+    check_plan(n_steps, {"n_arms": n_arms}, types=types, known=ARM_TYPES, seed=seed)
     times = step_times(start, n_steps, step_s=ARM_STEP_S)
     lengths = [FAULT_ROWS[name] for name in types]
     plan = plan_episodes(n_steps, n_arms, lengths=lengths, anomaly_rate=anomaly_rate, seed=seed)
@@ -119,17 +119,6 @@ def simulate_arm(
         values = _measure(motion, faults, noise)
         telemetry.append(Telemetry(f"arm{number + 1}", values, episodes.codes(n_steps), motion.modes))
     return build_table(telemetry, times, channels=ARM_CHANNELS, types=types, modes=MODES)
-
-
-def _check(n_steps: int, n_arms: int, seed: int, types: Sequence[str]) -> None:
-    if n_steps < 1:
-        raise ValueError(f"n_steps must be at least 1; got {n_steps}.")
-    if n_arms < 1:
-        raise ValueError(f"n_arms must be at least 1; got {n_arms}.")
-    if seed < 0:
-        raise ValueError(f"seed must be 0 or more; got {seed}.")
-    if isinstance(types, str) or not types or len(set(types)) < len(types) or not set(types) <= set(ARM_TYPES):
-        raise ValueError(f"types must be different ones of {', '.join(ARM_TYPES)}; got {types!r}.")
 
 
 def _measure(motion: Motion, faults: Faults, noise: Floats) -> Floats:

@@ -58,6 +58,31 @@ class Episodes:
         return codes
 
 
+def check_plan(
+    n_steps: int, machines: dict[str, int], *, types: Sequence[str], known: Sequence[str], seed: int
+) -> None:
+    """Raise ValueError unless what a simulator was asked for can be planned.
+
+    Parameters
+    ----------
+    n_steps : int
+        Rows per machine.
+    machines : dict of str to int
+        Their number, by the name of the argument.
+    types : sequence of str
+        Of anomalies, out of those `known`.
+    seed : int
+        At least 0.
+    """
+    for name, count in {"n_steps": n_steps, **machines}.items():
+        if count < 1:
+            raise ValueError(f"{name} must be at least 1; got {count}.")
+    if seed < 0:
+        raise ValueError(f"seed must be 0 or more; got {seed}.")
+    if isinstance(types, str) or not types or len(set(types)) < len(types) or not set(types) <= set(known):
+        raise ValueError(f"types must be different ones of {', '.join(known)}; got {types!r}.")
+
+
 def plan_episodes(
     n_steps: int, n_machines: int, *, lengths: Sequence[tuple[int, int]], anomaly_rate: float, seed: int
 ) -> list[Episodes]:

@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from anomaly_detection.series import NORMAL
-from anomaly_detection.simulation.episodes import MAX_ANOMALY_RATE, Episodes, plan_episodes
+from anomaly_detection.simulation.episodes import MAX_ANOMALY_RATE, Episodes, check_plan, plan_episodes
 from anomaly_detection.simulation.table import Telemetry, build_table, step_times
 
 if TYPE_CHECKING:
@@ -100,7 +100,9 @@ def simulate_rig(
     >>> sorted(set(frame["anomaly_type"]))
     ['CYCLIC', 'DRIFT', 'MULTI_SENSOR', 'SPIKE', 'normal']
     """
-    _check(n_steps, n_machines, seed, mode, types)
+    check_plan(n_steps, {"n_machines": n_machines}, types=types, known=RIG_TYPES, seed=seed)
+    if mode not in {"episodes", "samples"}:
+        raise ValueError(f"mode must be episodes or samples; got {mode!r}.")
     low, high = drift_per_s
     if not 0 < low <= high < np.inf:
         raise ValueError(f"drift_per_s must be two positive numbers, the lower first; got {drift_per_s}.")
@@ -121,19 +123,6 @@ def simulate_rig(
             for number, (episodes, rng) in enumerate(zip(plan, rngs, strict=True), 1)
         ]
     return build_table(telemetry, times, channels=RIG_CHANNELS, types=types)
-
-
-def _check(n_steps: int, n_machines: int, seed: int, mode: str, types: Sequence[str]) -> None:
-    if n_steps < 1:
-        raise ValueError(f"n_steps must be at least 1; got {n_steps}.")
-    if n_machines < 1:
-        raise ValueError(f"n_machines must be at least 1; got {n_machines}.")
-    if seed < 0:
-        raise ValueError(f"seed must be 0 or more; got {seed}.")
-    if mode not in {"episodes", "samples"}:
-        raise ValueError(f"mode must be episodes or samples; got {mode!r}.")
-    if isinstance(types, str) or not types or len(set(types)) < len(types) or not set(types) <= set(RIG_TYPES):
-        raise ValueError(f"types must be different ones of {', '.join(RIG_TYPES)}; got {types!r}.")
 
 
 def _failing_readings(
