@@ -19,14 +19,18 @@ function isDark() {
   return document.documentElement.dataset.theme === "dark";
 }
 
-// A colour of the style sheet as [red, green, blue].
+// Colours of the style sheet as [red, green, blue]; asked for once per theme.
+const STYLE_COLORS = new Map();
+
 function styleColor(name) {
-  const probe = document.body;
-  const before = probe.style.caretColor;
-  probe.style.caretColor = `var(${name})`;
-  const [red, green, blue] = getComputedStyle(probe).caretColor.match(/[\d.]+/g).map(Number);
-  probe.style.caretColor = before;
-  return [red, green, blue];
+  const key = `${document.documentElement.dataset.theme} ${name}`;
+  if (!STYLE_COLORS.has(key)) {
+    const probe = make("i", { style: `color: var(${name})` });
+    document.body.append(probe);
+    STYLE_COLORS.set(key, getComputedStyle(probe).color.match(/[\d.]+/g).map(Number).slice(0, 3));
+    probe.remove();
+  }
+  return STYLE_COLORS.get(key);
 }
 
 function css([red, green, blue]) {

@@ -1,6 +1,6 @@
 // A measured curve as a drawing: a line and a band per strategy, and what it comes to in words.
 
-const CURVE = { width: 300, height: 176, left: 38, right: 10, top: 8, bottom: 30 };
+const CURVE = { width: 250, height: 160, left: 36, right: 10, top: 8, bottom: 32 };
 
 // Places of budgets: even steps of their logarithm where they span more than a factor of 8.
 function budgetScale(budgets) {
@@ -54,7 +54,7 @@ function budgetLabels(budgets, x) {
     const half = text.length * 2.9;
     if (x(budget) - half < right + 4) continue;
     right = x(budget) + half;
-    labels.push(makeSvg("text", { x: x(budget), y: CURVE.height - 17, "text-anchor": "middle" }, text));
+    labels.push(makeSvg("text", { x: x(budget), y: CURVE.height - 18, "text-anchor": "middle" }, text));
   }
   return labels;
 }

@@ -7,8 +7,8 @@ function makeSight(table) {
   const has = (name) => table.column.has(name);
   const color = ["loss", "verdict", "label", "split"].find(has) ?? table.columns.find((column) => column.kind !== "text")?.name ?? "";
   const telling = table.columns.filter((column) => column.role === "metric" && column.kind === "number").map((column) => column.name);
-  const own = table.columns.filter((column) => column.role === "sample").map((column) => column.name);
-  const shown = [...new Set(["split", "loss", ...own.slice(0, 6), ...telling])].filter(has).slice(0, DEFAULT_SHOWN);
+  const own = table.columns.filter((column) => column.role === "sample" && column.kind !== "text" && !column.name.startsWith("cluster_id_")).map((column) => column.name);
+  const shown = [...new Set(["split", "loss", "cluster_id", ...own.slice(0, table.key === "instances" ? 6 : 4), ...telling])].filter(has).slice(0, DEFAULT_SHOWN);
   const visible = new Uint8Array(table.n).fill(1);
   const sort = { name: has("loss") ? "loss" : "", descending: has("loss") };
   return { table, color, size: ["loss", "confidence", "area_rel"].find(has) ?? "", shown, sort, filters: new Map(), visible, selected: null, name: "", key: null, rows: [], hovered: -1, pinned: -1 };
@@ -27,7 +27,7 @@ class Explorer {
     this.wanted = { look: false, lists: false };
     this.later = inNextFrame(() => this.draw());
     this.latest = inNextFrame(() => this.writeHash());
-    this.forceCanvas = new URLSearchParams(window.location.search).has("canvas");
+    this.renderer = new URLSearchParams(window.location.search).get("renderer");
     this.build();
   }
 
@@ -57,7 +57,7 @@ class Explorer {
     if (!this.views.has(table)) {
       const on = { hover: (i, at) => this.hover(i, at), pin: (i) => this.pin(i), toggle: (i) => this.toggle(i),
         draw: (polygon, map, how) => this.select(pointsInside(map, polygon), how), moved: () => this.latest() };
-      this.views.set(table, table.maps.map((map) => new MapView(map, table, on, this.forceCanvas)));
+      this.views.set(table, table.maps.map((map) => new MapView(map, table, on, this.renderer)));
     }
     return this.views.get(table);
   }
@@ -202,7 +202,7 @@ class Explorer {
     const inSight = visible.reduce((sum, one) => sum + one, 0);
     const all = table.n_all ? ` on the maps (${readable(table.n_all)} in all)` : "";
     const counted = inSight < table.n ? `${readable(inSight)} of ${readable(table.n)} ${table.noun} pass the filters` : `${readable(table.n)} ${table.noun}${all}`;
-    element("listed").replaceChildren(make("strong", {}, selected ? `${readable(rows.length)} selected` : counted), selected ? ` of ${counted}` : "");
+    element("listed").replaceChildren(make("strong", {}, selected ? `${readable(rows.length)} selected` : counted), selected ? make("span", { class: "rest" }, ` of ${counted}`) : "");
     fillSelectionBar(element("selection-bar"), sight, run, this.selectionActions());
     this.table.draw();
     this.gallery.draw();

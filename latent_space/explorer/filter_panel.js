@@ -36,7 +36,7 @@ class FilterPanel {
     this.body.replaceChildren();
     for (const [role, title] of ROLES) {
       const columns = table.columns.filter((column) => column.role === role);
-      if (columns.length) this.body.append(make("h3", {}, title));
+      if (columns.length) this.body.append(make("h3", { "data-role": role }, title));
       for (const column of columns) {
         const block = { column, element: make("div", { class: "filter", "data-column": column.name }), stale: true, open: false };
         this.blocks.push(block);
@@ -50,6 +50,7 @@ class FilterPanel {
   sift() {
     const wanted = this.search.value.trim().toLowerCase();
     for (const { column, element: shown } of this.blocks) shown.hidden = !`${column.label} ${column.name}`.toLowerCase().includes(wanted);
+    for (const heading of this.body.querySelectorAll("h3")) heading.hidden = this.blocks.every((block) => block.column.role !== heading.dataset.role || block.element.hidden);
   }
 
   drawBlock(block) {
@@ -62,7 +63,7 @@ class FilterPanel {
       make("span", { class: "state" }, filterText(column, filter)));
     if (!isOpen(filter)) head.append(makeButton("×", () => this.change(column.name, null), { class: "x", "aria-label": `Clear the filter of ${column.label}` }));
     block.element.classList.toggle("active", !isOpen(filter));
-    if (block.element.contains(document.activeElement) && block.drawn) block.drawn(head, filter, taken);
+    if (block.drawn && (block.busy || block.element.contains(document.activeElement))) block.drawn(head, filter, taken);
     else block.element.replaceChildren(head, ...this.bodyOf(block, filter, taken));
   }
 
@@ -80,7 +81,7 @@ class FilterPanel {
   numberBody(block, filter, taken) {
     const { column } = block;
     const chart = make("div", { class: "brush" }, histogram(column, filter, taken));
-    this.listenToBrush(chart, column);
+    this.listenToBrush(chart, block);
     const [low, high] = ["low", "high"].map((end) => {
       const input = make("input", { type: "number", step: "any", class: "bound", "aria-label": `${column.label}: ${end === "low" ? "at least" : "at most"}`,
         placeholder: readable(end === "low" ? column.min : column.max) });
@@ -99,13 +100,15 @@ class FilterPanel {
   }
 
   // A range drawn on the histogram; one that reaches the edge is open there.
-  listenToBrush(chart, column) {
+  listenToBrush(chart, block) {
     let from = null;
+    const { column } = block;
     const [low, high] = robustRange(column);
     const share = (event) => Math.min(1, Math.max(0, (event.clientX - chart.getBoundingClientRect().left) / chart.clientWidth));
     const value = (at) => Number((low + at * (high - low)).toPrecision(4));
     chart.addEventListener("pointerdown", (event) => {
       from = share(event);
+      block.busy = true;
       chart.setPointerCapture(event.pointerId);
       event.preventDefault();
     });
@@ -114,7 +117,7 @@ class FilterPanel {
       const ends = [from, share(event)].sort((a, b) => a - b);
       this.change(column.name, { low: ends[0] <= 0.01 ? null : value(ends[0]), high: ends[1] >= 0.99 ? null : value(ends[1]) });
     });
-    chart.addEventListener("pointerup", () => { from = null; });
+    for (const kind of ["pointerup", "pointercancel"]) chart.addEventListener(kind, () => { from = null; block.busy = false; });
     chart.addEventListener("dblclick", () => this.change(column.name, null));
   }
 

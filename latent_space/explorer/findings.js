@@ -27,8 +27,8 @@ function fillFindings(place, run, table, active, select) {
     const rows = rowsOfSamples(table, one.samples);
     const facts = [`${readable(one.samples.length)} samples`, Number.isFinite(one.p_value) ? `p ${one.p_value < 0.001 ? "< 0.001" : `= ${readable(one.p_value)}`}` : null];
     const notes = [one.description, one.explained_by.join("; ")].filter((text, at, all) => text && all.indexOf(text) === at);
-    place.append(finding([make("span", {}, one.title), make("small", { class: "badge" }, String(one.kind ?? "insight").replaceAll("_", " "))], [...notes, facts.filter(Boolean).join("  ·  ")],
-      active === `insight ${k}`, () => select(rows, one.title, `insight ${k}`), [severityBar(one.severity, most)]));
+    const about = make("span", { class: "about" }, make("small", { class: "badge" }, String(one.kind ?? "insight").replaceAll("_", " ")), facts.filter(Boolean).join("  ·  "));
+    place.append(finding([one.title], notes, active === `insight ${k}`, () => select(rows, one.title, `insight ${k}`), [severityBar(one.severity, most), about]));
   });
   for (const column of table.columns.filter((one) => one.kind === "category" && one.name.startsWith("cluster_id"))) fillClusters(place, table, column, active, select);
 }

@@ -3,17 +3,23 @@
 const STILL = 4;
 const DIRECTIONS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
+// Where an event is on a map, to parts of a pixel.
+function placeOf(event, overlay) {
+  const { left, top } = overlay.getBoundingClientRect();
+  return [event.clientX - left, event.clientY - top];
+}
+
 function listenToGestures(view) {
   const { overlay } = view;
   let drag = null;
   overlay.addEventListener("pointerdown", (event) => {
     if (event.button > 0) return;
-    const at = [event.offsetX, event.offsetY];
+    const at = placeOf(event, overlay);
     drag = { start: at, last: at, moved: 0, tool: view.tool === "pan" && event.shiftKey ? "lasso" : view.tool, outline: [at] };
     overlay.setPointerCapture(event.pointerId);
   });
   overlay.addEventListener("pointermove", (event) => {
-    const at = [event.offsetX, event.offsetY];
+    const at = placeOf(event, overlay);
     if (!drag) {
       view.on.hover(view.nearest(at), event);
       return;
@@ -24,7 +30,7 @@ function listenToGestures(view) {
     if (drag.moved > STILL) dragTo(view, drag, at, [dx, dy], event);
   });
   overlay.addEventListener("pointerup", (event) => {
-    if (drag && drag.moved <= STILL) view.on.pin(view.nearest([event.offsetX, event.offsetY]));
+    if (drag && drag.moved <= STILL) view.on.pin(view.nearest(placeOf(event, overlay)));
     else if (drag && drag.tool !== "pan") view.on.draw(view.outline.map((at) => view.unplace(at)), view.map, combining(event));
     drag = endDrag(view);
   });
@@ -33,7 +39,7 @@ function listenToGestures(view) {
   overlay.addEventListener("dblclick", () => { if (view.tool === "pan") view.reset(); });
   overlay.addEventListener("wheel", (event) => {
     event.preventDefault();
-    view.zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0016)), [event.offsetX, event.offsetY]);
+    view.zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0016)), placeOf(event, overlay));
   }, { passive: false });
   overlay.addEventListener("keydown", (event) => pressKey(view, event));
 }

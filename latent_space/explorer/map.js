@@ -5,7 +5,8 @@ const MOST_ZOOM = 400;
 
 class MapView {
   // on: {hover(i, at), pin(i), draw(polygon, map, how), toggle(i), moved()}; i is a row, or -1 for none.
-  constructor(map, table, on, forceCanvas) {
+  // renderer: "webgl" or "canvas" where one is asked for.
+  constructor(map, table, on, renderer) {
     Object.assign(this, { map, table, on, look: null, hovered: -1, pinned: -1, outline: null, tool: "pan", stale: false });
     this.bounds = boundsOf(map);
     this.frame = inNextFrame(() => this.paint());
@@ -16,11 +17,15 @@ class MapView {
     this.plot = make("div", { class: "plot" }, this.overlay, zoom);
     this.element = make("section", { class: "map", "aria-label": `${map.name} of the ${table.noun}` },
       make("header", {}, make("h2", {}, map.name), make("p", { class: "quality", title: map.quality }, map.quality || "quality not measured")), this.plot);
-    this.useRenderer(forceCanvas ? null : WebglPoints.make(map, this.bounds, () => this.fallBack()));
+    this.useRenderer(renderer === "canvas" ? null : WebglPoints.make(map, this.bounds, () => this.fallBack(), renderer === "webgl"));
     this.view = this.whole();
     listenToGestures(this);
     // Painted at once: a frame later the old picture would show, stretched to the new size.
-    new ResizeObserver(() => { this.stale = true; this.paint(); }).observe(this.overlay);
+    new ResizeObserver(([entry]) => {
+      this.size = entry.contentRect;
+      this.stale = true;
+      this.paint();
+    }).observe(this.overlay);
   }
 
   useRenderer(renderer) {
@@ -53,9 +58,9 @@ class MapView {
     this.on.moved();
   }
 
-  get width() { return this.overlay.clientWidth || 1; }
+  get width() { return this.size?.width || 1; }
 
-  get height() { return this.overlay.clientHeight || 1; }
+  get height() { return this.size?.height || 1; }
 
   // Pixels per unit of the map, the same for both axes.
   get scale() {
@@ -117,7 +122,7 @@ class MapView {
   }
 
   paint() {
-    if (!this.look || !this.overlay.clientWidth) return;
+    if (!this.look || !this.size?.width) return;
     const ratio = window.devicePixelRatio || 1;
     const [width, height] = [Math.round(this.width * ratio), Math.round(this.height * ratio)];
     for (const canvas of [this.points.canvas, this.overlay]) {

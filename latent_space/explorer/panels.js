@@ -54,10 +54,12 @@ function fillSelect(select, table, none) {
   }
 }
 
+// Splits without any loss or metric are left out.
 function meansBySplit({ splits, rows }) {
-  if (!rows.length) return [];
-  const heads = splits.map((name) => make("th", { scope: "col", title: name }, name));
-  const body = rows.map((row) => make("tr", {}, make("td", {}, row.label), ...row.means.map((mean) => make("td", {}, mean === null ? "–" : readable(mean)))));
+  const shown = splits.map((_, k) => k).filter((k) => rows.some((row) => row.means[k] !== null));
+  if (!shown.length) return [];
+  const heads = shown.map((k) => make("th", { scope: "col", title: splits[k] }, splits[k]));
+  const body = rows.map((row) => make("tr", {}, make("td", {}, row.label), ...shown.map((k) => make("td", {}, row.means[k] === null ? "–" : readable(row.means[k])))));
   return [make("h3", {}, "Means by split"), make("table", { id: "metrics" }, make("thead", {}, make("tr", {}, make("th", { scope: "col" }, ""), ...heads)), make("tbody", {}, ...body))];
 }
 

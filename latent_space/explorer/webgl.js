@@ -35,12 +35,19 @@ void main() {
   result = vec4(drawn.rgb * drawn.a, drawn.a);
 }`;
 
+// Some browsers say so only by the name of what draws.
+function isSoftware(gl) {
+  const names = gl.getExtension("WEBGL_debug_renderer_info");
+  return /swiftshader|llvmpipe|softpipe|software|basic render/i.test(gl.getParameter(names ? names.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
+}
+
 class WebglPoints {
-  // Null where the browser has no WebGL2.
-  static make(map, bounds, onLost) {
+  // Null where the browser has no WebGL2, or only one without a graphics card, which is slower than a plain canvas.
+  static make(map, bounds, onLost, evenSlow) {
     const canvas = make("canvas", { class: "points", "aria-hidden": "true" });
-    const gl = canvas.getContext("webgl2", { antialias: false, premultipliedAlpha: true, powerPreference: "low-power" });
-    return gl ? new WebglPoints(canvas, gl, map, bounds, onLost) : null;
+    const gl = canvas.getContext("webgl2", { antialias: false, premultipliedAlpha: true, failIfMajorPerformanceCaveat: !evenSlow });
+    if (!gl || (!evenSlow && isSoftware(gl))) return null;
+    return new WebglPoints(canvas, gl, map, bounds, onLost);
   }
 
   constructor(canvas, gl, map, bounds, onLost) {

@@ -202,17 +202,3 @@ def test_many_samples_show_tiles_of_sheets(page, make_run, monkeypatch):
     background = page.run("getComputedStyle(document.querySelector('#tooltip .tile')).backgroundImage")
     assert "data:image/webp" in background
     assert_silent(page)
-
-
-def test_50_000_samples(page, make_run):
-    rng = np.random.default_rng(0)
-    extra = {f"metric_{k}": rng.normal(size=50_000) for k in range(20)}
-    population, run = make_run(50_000, pictures=False, **extra)
-    report = write_report(population, run)
-    assert report.stat().st_size < 10e6
-    page.open(report)
-    assert page.run(DRAWN) == [50_000, 50_000]
-    page.run("document.querySelector('.zoom button').click()")
-    page.choose("#color-by", "split")
-    assert page.run(DRAWN) == [50_000, 50_000]
-    assert_silent(page)
