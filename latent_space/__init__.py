@@ -13,8 +13,19 @@ _HOME = {
     "map_quality": "projection_quality",
     "place": "placement",
     "explore": "engine.exploration",
+    "predict_error": "labelling",
+    "select_for_labelling": "labelling",
 }
-__all__ = ["Population", "build_graph", "explore", "map_quality", "place", "project"]
+__all__ = [
+    "Population",
+    "build_graph",
+    "explore",
+    "map_quality",
+    "place",
+    "predict_error",
+    "project",
+    "select_for_labelling",
+]
 
 
 def __getattr__(name: str) -> object:

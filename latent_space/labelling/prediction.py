@@ -1,0 +1,291 @@
+"""Predict the error of samples that nobody labelled, from the measured errors of labelled samples near them.
+
+Four ways to learn compete on every data set: the mean of the nearest labelled samples, weighted by distance, for
+several numbers of neighbours; ridge regression, which sees slow trends; their average; and the plain mean, which wins
+where the latents say nothing. The one with the smallest cross-validated squared error predicts. The interval is
+split-conformal on the cross-validated residuals, scaled by how large residuals are nearby and by how far away the
+labelled samples are.
+
+**Conventions**: higher = worse. Errors are (n,) with NaN where nothing is known. For a labelled sample the prediction
+is the cross-validated one, which never saw its own error. Distances are Euclidean, in the space of the leading
+principal components. Accuracy is cross-validated: no sample is judged by a prediction that it helped to make, nor by
+an interval whose width it helped to choose; only the choice among the few learners has seen all. With fewer than 8
+known errors the prediction is their mean and the interval their range. Results do not depend on the order of the rows.
+
+References
+----------
+Lei, G'Sell, Rinaldo, Tibshirani and Wasserman, "Distribution-free predictive inference for regression", JASA, 2018.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from latent_space.labelling.order import own_order
+from latent_space.neighbors import checked_latents, find_neighbors
+
+Floats = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+LEAST_KNOWN = 8
+FAILURE_SHARE = 0.15
+_INTERVAL = 0.9
+_N_FOLDS = 5
+_N_NEIGHBORS = (3, 5, 10, 20, 40)
+_N_COMPONENTS = 64
+_NAMES = {"mean": "the mean", "ridge": "ridge regression", "both": "ridge regression and the nearest labelled samples"}
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """How well errors are predicted, cross-validated on the known ones; NaN where they are too few or all equal.
+
+    Attributes
+    ----------
+    n_known : int
+        Samples with a known error.
+    learner : str
+        What predicts, in words.
+    spearman : float
+        Rank correlation of predicted and known error.
+    auc : float
+        Probability that a failure (the worst 15 %) is predicted to be worse than another sample.
+    r2 : float
+        Share of the variance that the prediction explains; below 0 it is worse than the mean.
+    coverage : float
+        Share of known errors inside their interval; 0.9 is promised.
+    """
+
+    n_known: int
+    learner: str
+    spearman: float
+    auc: float
+    r2: float
+    coverage: float
+
+
+@dataclass(frozen=True, eq=False)
+class PredictedError:
+    """Predicted error of every sample.
+
+    Attributes
+    ----------
+    mean, low, high : (n,) float64 arrays
+        The prediction and the ends of its 90 % interval, in the units of the errors.
+    accuracy : Accuracy
+        Cross-validated.
+    """
+
+    mean: Floats
+    low: Floats
+    high: Floats
+    accuracy: Accuracy
+
+    def of(self, rows: Indices) -> "PredictedError":
+        """Return that of some rows, in their order."""
+        return PredictedError(self.mean[rows], self.low[rows], self.high[rows], self.accuracy)
+
+
+def predict_error(latents: npt.ArrayLike, errors: npt.ArrayLike, *, random_state: int = 0) -> PredictedError:
+    """Predict the error of every sample from the known errors of others.
+
+    Parameters
+    ----------
+    latents : (n, n_features) array
+        Finite.
+    errors : (n,) array
+        Higher = worse; NaN where unknown.
+    random_state : int
+        Seed of the folds.
+
+    Returns
+    -------
+    PredictedError
+        For every sample; for those with a known error without the help of it.
+
+    Raises
+    ------
+    ValueError
+        If no error is known, or the shapes do not fit.
+
+    Examples
+    --------
+    >>> latents = np.repeat([[0.0], [9.0]], 20, axis=0) + np.linspace(0, 1, 40)[:, None]
+    >>> errors = np.repeat([1.0, 5.0], 20)
+    >>> errors[[0, 39]] = np.nan
+    >>> predict_error(latents, errors).mean[[0, 39]].round(6).tolist()
+    [1.0, 5.0]
+    """
+    points, values = checked_latents(latents), np.asarray(errors, np.float64)
+    if values.shape != (len(points),):
+        raise ValueError(f"errors must be one per sample, {len(points)}; got shape {values.shape}.")
+    known = np.flatnonzero(np.isfinite(values))
+    if not len(known):
+        raise ValueError("errors must have a finite value somewhere; got none. Without one, only coverage can select.")
+    if len(known) < LEAST_KNOWN or np.ptp(values[known]) == 0:
+        return _constant(values[known], len(points))
+    from threadpoolctl import threadpool_limits
+
+    order = own_order(points)
+    place = np.argsort(order)
+    with threadpool_limits(1, "blas"):  # more threads could round differently
+        ordered = _learn(leading_components(points[order]), values[order], np.sort(place[known]), random_state)
+    return ordered.of(place)
+
+
+def leading_components(points: npt.NDArray[np.float32]) -> Floats:
+    """Return the points in their at most 64 leading principal components, scaled to a mean variance of 1 in total."""
+    from sklearn.decomposition import PCA
+
+    scale = float(np.abs(points).max()) or 1.0
+    centred = points.astype(np.float64) / scale
+    centred -= centred.mean(axis=0)
+    total = float(np.sqrt(np.square(centred).sum(axis=1).mean())) or 1.0
+    if min(centred.shape) > _N_COMPONENTS:
+        sample = centred[np.linspace(0, len(centred) - 1, min(len(centred), 5_000)).astype(int)]
+        solver = "covariance_eigh" if centred.shape[1] <= 1_000 else "randomized"
+        centred = PCA(_N_COMPONENTS, svd_solver=solver, random_state=0).fit(sample).transform(centred)
+    return np.asarray(centred / total)
+
+
+def _constant(known: Floats, n: int) -> PredictedError:
+    """Predict the mean, where there is nothing to learn from."""
+    nothing = Accuracy(len(known), _NAMES["mean"], np.nan, np.nan, np.nan, np.nan)
+    return PredictedError(np.full(n, known.mean()), np.full(n, known.min()), np.full(n, known.max()), nothing)
+
+
+def _learn(points: Floats, values: Floats, known: Indices, random_state: int) -> PredictedError:
+    train, target = points[known], values[known]
+    folds = np.random.default_rng(random_state).permutation(np.arange(len(known)) % _N_FOLDS)
+    held_out: dict[str, Floats] = {}
+    near, far = np.empty((0, 0), np.int64), np.empty((0, 0))
+    for fold in range(_N_FOLDS):
+        mine, others = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
+        found, distances = _nearest(train[others], train[mine])
+        for name, prediction in _predictions(train[others], target[others], train[mine], found, distances).items():
+            held_out.setdefault(name, np.empty(len(known)))[mine] = prediction
+        if not near.size:
+            near, far = np.empty((len(known), found.shape[1]), np.int64), np.empty((len(known), found.shape[1]))
+        width = min(near.shape[1], found.shape[1])  # folds may differ by one sample
+        near, far = near[:, :width], far[:, :width]
+        near[mine], far[mine] = others[found[:, :width]], distances[:, :width]
+    best = min(held_out, key=lambda name: (float(np.square(held_out[name] - target).mean()), name))
+    residual = target - held_out[best]
+    typical = float(np.median(far[:, -1]))
+    spread = _spread(np.abs(residual), near, far, typical)
+    scaled, in_words = residual / spread, _NAMES.get(best, f"the {best} nearest labelled samples")
+
+    found, distances = _nearest(train, points)
+    mean = _predictions(train, target, points, found, distances)[best]
+    width = near.shape[1]
+    around = _spread(np.abs(residual), found[:, :width], distances[:, :width], typical)
+    mean[known], around[known] = held_out[best], spread
+    below, above = _quantiles(scaled)
+    floor, ceiling = _bounds(target)
+    accuracy = _accuracy(target, held_out[best], scaled, folds, in_words)
+    if best == "mean":  # the held-out means differ by fold, which ranks nothing
+        accuracy = dataclasses.replace(accuracy, spearman=np.nan, auc=np.nan)
+    low, high = np.maximum(mean + below * around, floor), np.minimum(mean + above * around, ceiling)
+    return PredictedError(mean, np.minimum(low, mean), np.maximum(high, mean), accuracy)
+
+
+def _nearest(train: Floats, queries: Floats) -> tuple[Indices, Floats]:
+    """Return the nearest rows of `train` of every query, as many as a learner may ask for, and their distances."""
+    graph = find_neighbors(queries, train, n_neighbors=max(_N_NEIGHBORS))
+    return graph.indices, graph.distances.astype(np.float64)
+
+
+def _predictions(train: Floats, target: Floats, queries: Floats, found: Indices, far: Floats) -> dict[str, Floats]:
+    """Return what every learner predicts for the queries."""
+    by_neighbors = {str(k): _weighted_mean(target[found[:, :k]], far[:, :k]) for k in _N_NEIGHBORS if k <= len(target)}
+    ridge = _ridge(train, target, queries)
+    some = by_neighbors[str(max(k for k in (3, 5, 10) if k <= len(target)))]
+    return {"mean": np.full(len(queries), target.mean()), **by_neighbors, "ridge": ridge, "both": (ridge + some) / 2}
+
+
+def _weighted_mean(values: Floats, distances: Floats) -> Floats:
+    """Average over axis 1, the nearer the heavier, none without bound."""
+    weights = 1 / (distances + 0.1 * float(np.median(distances)) + 1e-12)
+    mean: Floats = (weights * values).sum(axis=1) / weights.sum(axis=1)
+    return mean
+
+
+def _ridge(train: Floats, target: Floats, queries: Floats) -> Floats:
+    """Predict by ridge regression with the penalty that leaves the smallest leave-one-out error."""
+    centre, offset = train.mean(axis=0), target.mean()
+    u, s, vt = np.linalg.svd(train - centre, full_matrices=False)
+    projected = u.T @ (target - offset)
+    best, weights = np.inf, np.zeros(train.shape[1])
+    for penalty in np.geomspace(1e-4, 1e3, 15) * len(train):
+        shrink = np.square(s) / (np.square(s) + penalty)
+        leverage = np.square(u) @ shrink + 1 / len(train)
+        left_out = (target - offset - u @ (shrink * projected)) / (1 - leverage).clip(1e-3)
+        if (loss := float(np.square(left_out).mean())) < best:
+            best, weights = loss, vt.T @ (s / (np.square(s) + penalty) * projected)
+    prediction: Floats = (queries - centre) @ weights + offset
+    return prediction
+
+
+def _spread(residual: Floats, near: Indices, far: Floats, typical: float) -> Floats:
+    """Return how large a residual to expect: as nearby, shrunk to the overall mean, and more where labels are far."""
+    overall = float(residual.mean()) or 1.0
+    nearby = residual[near[:, :20]].mean(axis=1)
+    remote = (far[:, -1] / typical).clip(0.5, 4) if typical > 0 else np.ones(len(far))
+    spread: Floats = 0.5 * (nearby + overall) * np.sqrt(remote)
+    return spread
+
+
+def _quantiles(scaled: Floats) -> tuple[float, float]:
+    """Return the ends of the conformal interval of scaled residuals, half of what may be missed at either end."""
+    ordered, n = np.sort(scaled), len(scaled)
+    beyond = int(np.floor((1 - _INTERVAL) / 2 * (n + 1)))
+    return float(ordered[max(beyond - 1, 0)]), float(ordered[min(n - beyond, n - 1)])
+
+
+def _bounds(target: Floats) -> tuple[float, float]:
+    """Return what no error passes: 0 where none lies on its other side."""
+    return (0.0 if target.min() >= 0 else -np.inf), (0.0 if target.max() <= 0 else np.inf)
+
+
+def _accuracy(target: Floats, predicted: Floats, scaled: Floats, folds: Indices, learner: str) -> Accuracy:
+    from scipy.stats import rankdata
+
+    covered = np.zeros(len(target), bool)
+    for fold in range(_N_FOLDS):
+        below, above = _quantiles(scaled[folds != fold])
+        covered[folds == fold] = (scaled[folds == fold] >= below) & (scaled[folds == fold] <= above)
+    constant = np.ptp(predicted) == 0
+    spearman = np.nan if constant else float(np.corrcoef(rankdata(predicted), rankdata(target))[0, 1])
+    r2 = 1 - float(np.square(target - predicted).sum() / np.square(target - target.mean()).sum())
+    auc = ranking_auc(worst(target), predicted)
+    return Accuracy(len(target), learner, spearman, auc, r2, float(covered.mean()))
+
+
+def worst(errors: Floats, share: float = FAILURE_SHARE) -> Flags:
+    """Tell the failures: the worst `share` of finite errors, at least one; ties at the border are all left out or in.
+
+    Examples
+    --------
+    >>> worst(np.array([0.0, 3.0, 1.0, 2.0]), 0.25).tolist()
+    [False, True, False, False]
+    """
+    ordered = np.sort(errors)[::-1]
+    border = ordered[max(round(share * len(errors)) - 1, 0)]
+    failed: Flags = errors >= border
+    if 2 * failed.sum() > len(errors):  # a tie that would call most samples failures
+        failed = errors > border
+    return failed
+
+
+def ranking_auc(failed: Flags, predicted: Floats) -> float:
+    """Return the area under the ROC curve, NaN without two kinds."""
+    from scipy.stats import rankdata
+
+    n, n_failed = len(failed), int(failed.sum())
+    if n_failed in (0, n):
+        return float("nan")
+    ranks = rankdata(predicted)[failed].sum()
+    return float((ranks - n_failed * (n_failed + 1) / 2) / (n_failed * (n - n_failed)))

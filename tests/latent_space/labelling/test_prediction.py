@@ -1,0 +1,132 @@
+"""Predicted errors: right where they can be, calibrated, never helped by a sample's own error."""
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import RidgeCV
+from sklearn.metrics import r2_score, roc_auc_score
+
+from latent_space.labelling import predict_error
+from latent_space.labelling.prediction import _ridge, ranking_auc, worst
+
+
+def hidden(errors, share=0.5, seed=0):
+    known = np.random.default_rng(seed).random(len(errors)) < share
+    return np.where(known, errors, np.nan), known
+
+
+def test_it_finds_the_side_that_fails_and_says_how_well(failing_side):
+    latents, errors = failing_side
+    shown, known = hidden(errors)
+    predicted = predict_error(latents, shown)
+    assert ranking_auc(worst(errors[~known]), predicted.mean[~known]) > 0.85
+    assert predicted.accuracy.n_known == known.sum()
+    assert predicted.accuracy.auc == pytest.approx(ranking_auc(worst(errors[known]), predicted.mean[known]))
+    assert predicted.accuracy.r2 == pytest.approx(r2_score(errors[known], predicted.mean[known]))
+    assert predicted.accuracy.r2 > 0.4
+    assert (predicted.low <= predicted.mean).all()
+    assert (predicted.mean <= predicted.high).all()
+    assert (predicted.low >= 0).all(), "no loss is below 0"
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_the_interval_holds_nine_of_ten_that_were_not_known(scale):
+    covered = []
+    for seed in range(6):
+        generator = np.random.default_rng(seed)
+        latents = generator.normal(size=(1200, 3)) * scale
+        errors = np.abs(latents[:, 0] / scale) + generator.gamma(1, 0.2 + 0.3 * (latents[:, 1] > 0), 1200)
+        shown, known = hidden(errors, 0.3, seed)
+        predicted = predict_error(latents, shown)
+        covered.append(((predicted.low <= errors) & (errors <= predicted.high))[~known].mean())
+        assert abs(predicted.accuracy.coverage - 0.9) < 0.06
+    assert abs(np.mean(covered) - 0.9) < 0.025
+
+
+def test_noise_is_not_believed():
+    generator = np.random.default_rng(0)
+    predicted = predict_error(generator.normal(size=(200, 5)), generator.normal(size=200))
+    assert predicted.accuracy.r2 < 0.1
+    assert not predicted.accuracy.auc > 0.65
+
+
+def test_the_own_error_does_not_help(failing_side):
+    latents, errors = failing_side
+    other = errors.copy()
+    other[17] = 1000.0
+    assert predict_error(latents, errors).mean[17] < 10
+    assert predict_error(latents, other).mean[17] < 10
+
+
+def test_the_order_of_the_samples_does_not_matter(failing_side):
+    latents, errors = failing_side
+    shown, _ = hidden(errors)
+    shuffled = np.random.default_rng(1).permutation(len(errors))
+    once, again = predict_error(latents, shown), predict_error(latents[shuffled], shown[shuffled])
+    assert np.array_equal(once.mean[shuffled], again.mean)
+    assert np.array_equal(once.high[shuffled], again.high)
+    assert once.accuracy == again.accuracy
+
+
+@given(n=st.integers(1, 30), n_known=st.integers(1, 30), n_features=st.integers(1, 80), equal=st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_small_and_odd_sets_give_finite_predictions(n, n_known, n_features, equal):
+    generator = np.random.default_rng(n)
+    latents = np.ones((n, n_features)) if equal else generator.normal(size=(n, n_features))
+    errors = generator.normal(size=n)
+    errors[min(n_known, n) :] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        predicted = predict_error(latents, errors)
+    assert np.isfinite([predicted.mean, predicted.low, predicted.high]).all()
+    assert (predicted.low <= predicted.high).all()
+
+
+def test_few_errors_give_their_mean_and_range():
+    predicted = predict_error([[0.0], [1.0], [2.0]], [1.0, 3.0, np.nan])
+    assert predicted.mean.tolist() == [2.0] * 3
+    assert (predicted.low[0], predicted.high[0]) == (1.0, 3.0)
+    assert np.isnan(predicted.accuracy.auc)
+
+
+def test_latents_that_are_all_equal_predict_the_mean_without_a_ranking():
+    errors = np.r_[np.arange(50.0), np.nan]
+    predicted = predict_error(np.ones((51, 100)), errors)
+    assert predicted.mean[-1] == pytest.approx(24.5, abs=10)
+    assert not predicted.accuracy.r2 > 0.2
+
+
+def test_ridge_is_that_of_scikit_learn():
+    generator = np.random.default_rng(0)
+    train, queries = generator.normal(size=(60, 5)), generator.normal(size=(9, 5))
+    target = train @ [1.0, 2, 0, 0, 3] + generator.normal(size=60)
+    oracle = RidgeCV(np.geomspace(1e-4, 1e3, 15) * 60).fit(train, target)
+    assert _ridge(train, target, queries) == pytest.approx(oracle.predict(queries), rel=1e-6)
+
+
+def test_auc_is_that_of_scikit_learn():
+    generator = np.random.default_rng(0)
+    failed, predicted = generator.random(50) < 0.3, generator.integers(0, 6, 50).astype(float)
+    assert ranking_auc(failed, predicted) == pytest.approx(roc_auc_score(failed, predicted))
+    assert np.isnan(ranking_auc(np.zeros(3, bool), np.arange(3.0)))
+
+
+def test_a_tie_that_would_make_most_samples_failures_makes_none_of_them_one():
+    rare = np.array([0.0] * 95 + [1.0] * 5)
+    assert worst(rare).sum() == 5
+    assert worst(np.arange(100.0)).sum() == 15
+
+
+@pytest.mark.parametrize(
+    ("errors", "message"),
+    [
+        ([np.nan] * 3, "errors must have a finite value somewhere; got none"),
+        ([1.0, 2.0], r"errors must be one per sample, 3; got shape \(2,\)"),
+    ],
+)
+def test_what_cannot_be_learned_from_is_said(errors, message):
+    with pytest.raises(ValueError, match=message):
+        predict_error([[0.0], [1.0], [2.0]], errors)
