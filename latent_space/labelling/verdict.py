@@ -1,0 +1,119 @@
+"""What a replay says in words and curves: how many labels the default strategy saves, or that it saves none.
+
+**Conventions**: the target is what random reaches, on average over the seeds: of failures with the largest budget; of
+accuracy, which soon levels off, with the middle one. Labels needed to reach it are interpolated between budgets. A
+difference at the target counts where it is not 0, seed by seed, by Student's t at 95 %; seeds repeat the draw of the
+start and of random, not of the samples.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from latent_space.curves import Curve, summary
+from latent_space.labelling.replay import Replay
+
+Floats = npt.NDArray[np.float64]
+DEFAULT = "auto"
+_CONFIDENCE = 0.975
+
+
+def labelling_curves(replay: Replay, measure: str) -> list[Curve]:
+    """Return the curve of failures found and, where there are classes, of a probe's accuracy.
+
+    Parameters
+    ----------
+    replay : Replay
+        With `random` and `auto` among its strategies.
+    measure : str
+        Name of the error, in words.
+    """
+    n_seeds = len(next(iter(replay.found.values())))
+    of_all = "" if replay.n_samples == replay.n_known else f"{replay.n_samples:,} of "
+    where = f"replayed {n_seeds} times on {of_all}{replay.n_known:,} labelled samples"
+    found = Curve(
+        "Failures found per label",
+        "labels spent",
+        f"failures found (worst 15 % by {measure}), %",
+        replay.budgets.tolist(),
+        {name: summary(scores) for name, scores in replay.found.items()},
+        n_seeds,
+        f"{saving_in_words(replay.budgets, replay.found, f'failures (worst 15 % by {measure})')} ({where})",
+        100.0,
+    )
+    if not replay.accuracy:
+        return [found]
+    middle = len(replay.budgets) // 2
+    probe = Curve(
+        "Accuracy of a probe per label",
+        "labels spent",
+        "accuracy of a linear probe on held-out samples, %",
+        replay.budgets.tolist(),
+        {name: summary(scores) for name, scores in replay.accuracy.items()},
+        n_seeds,
+        f"{saving_in_words(replay.budgets, replay.accuracy, 'accuracy of a linear probe', at=middle)} ({where})",
+    )
+    return [found, probe]
+
+
+def saving_in_words(budgets: npt.NDArray[np.int64], scores: dict[str, Floats], what: str, *, at: int = -1) -> str:
+    """Say how many labels `auto` saves against `random`.
+
+    Examples
+    --------
+    >>> scores = {"random": np.array([[9.0, 20, 40], [9, 21, 41]]), "auto": np.array([[9.0, 40, 60], [9, 42, 60]])}
+    >>> saving_in_words(np.array([10, 20, 40]), scores, "failures")
+    'auto needs 20 labels for the failures that random reaches with 40 (40 %): 50 % fewer'
+    """
+    auto, chance = scores[DEFAULT], scores["random"]
+    spent, reached = int(budgets[at]), float(chance[:, at].mean())
+    verdict = compared(auto[:, at], chance[:, at])
+    needed = labels_needed(budgets, auto, reached)
+    with_last = f"with {spent:,} labels it reaches {auto[:, at].mean():.0f} %, random {reached:.0f} %"
+    if verdict > 0:
+        fewer = 100 * (spent - needed) / spent
+        return (
+            f"{DEFAULT} needs {needed:,.0f} labels for the {what} that random reaches with {spent:,} "
+            f"({reached:.0f} %): {fewer:.0f} % fewer"
+        )
+    if verdict == 0:
+        return (
+            f"{DEFAULT} saves no labels here that could be told from chance; {what}: {with_last}{_better(scores, at)}"
+        )
+    return f"{DEFAULT} saves no labels here, it is worse than random; {what}: {with_last}{_better(scores, at)}"
+
+
+def labels_needed(budgets: npt.NDArray[np.int64], scores: Floats, target: float) -> float:
+    """Return with how many labels the mean over the seeds first reaches a target; infinite where it never does.
+
+    Examples
+    --------
+    >>> float(labels_needed(np.array([10, 20, 40]), np.array([[0.0, 10.0, 30.0]]), 20.0))
+    30.0
+    """
+    mean = np.maximum.accumulate(scores.mean(axis=0))
+    if mean[-1] < target:
+        return float("inf")
+    after = int(np.argmax(mean >= target))
+    if after == 0:
+        return float(budgets[0])
+    share = (target - mean[after - 1]) / (mean[after] - mean[after - 1])
+    return float(budgets[after - 1] + share * (budgets[after] - budgets[after - 1]))
+
+
+def compared(scores: Floats, others: Floats) -> int:
+    """Return 1 where scores are higher than others beyond chance, -1 where lower, 0 where nobody can tell."""
+    from scipy.stats import t
+
+    difference = scores - others
+    if len(difference) < 2:
+        return 0
+    error = difference.std(ddof=1) / np.sqrt(len(difference)) * t.ppf(_CONFIDENCE, len(difference) - 1)
+    return int(np.sign(difference.mean())) if abs(difference.mean()) > error else 0
+
+
+def _better(scores: dict[str, Floats], at: int) -> str:
+    """Name the strategy that did best, if it beat random beyond chance."""
+    name = max(scores, key=lambda one: (float(scores[one][:, at].mean()), one))
+    if name in ("random", DEFAULT) or compared(scores[name][:, at], scores["random"][:, at]) <= 0:
+        return ""
+    return f"; {name} did best here ({scores[name][:, at].mean():.0f} %), chosen after looking"
