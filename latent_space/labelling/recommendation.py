@@ -1,0 +1,205 @@
+"""A population -> the samples to label next, each with its predicted error and a reason, and the curve behind it.
+
+**Conventions**: predicted errors are in the units of the measure, higher = worse: those of a metric whose higher values
+are better have its sign turned. Without labelled samples there is no prediction and no curve, and the strategies that
+need one are an error; `auto` is then coverage alone, and the notes say so.
+"""
+
+import dataclasses
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from latent_space.curves import Curve, draw_curve, save_curve
+from latent_space.labelling.prediction import LEAST_KNOWN, Accuracy, PredictedError, predict_error
+from latent_space.labelling.ranking import rank_for_labelling
+from latent_space.labelling.reasons import Reasons
+from latent_space.labelling.replay import LEAST_SAMPLES, replay
+from latent_space.labelling.request import (
+    Request,
+    candidates,
+    chosen_measure,
+    column,
+    comparable_errors,
+    is_labelled,
+)
+from latent_space.labelling.verdict import labelling_curves
+from latent_space.measures import LOSS, Measure
+from latent_space.population import Population
+from latent_space.run_folder import LABELLING_FILE, replaced_files
+from latent_space.space import Space, sample_space
+
+PICTURE = "labelling.png"
+PROBE_PICTURE = "labelling_probe.png"
+_COLUMNS = {"predicted_error": "mean", "predicted_error_low": "low", "predicted_error_high": "high"}
+
+
+@dataclass(frozen=True, eq=False)
+class Labelling:
+    """What to label next, and what speaks for it.
+
+    Attributes
+    ----------
+    table : DataFrame
+        rank (from 1), sample_id, predicted_error, predicted_error_low, predicted_error_high, reason.
+    population : Population
+        With the predicted error of every sample as columns, where there is one.
+    accuracy : Accuracy, optional
+        Of the prediction.
+    curves : tuple of Curve
+        Of failures found, and of a probe; empty where nothing could be replayed.
+    notes : tuple of str
+        What the user should know: fewer picks than asked for, no prediction, no curve.
+    """
+
+    table: pd.DataFrame
+    population: Population
+    accuracy: Accuracy | None
+    curves: tuple[Curve, ...]
+    notes: tuple[str, ...]
+
+    def write(self, run_dir: str | os.PathLike[str]) -> Path:
+        """Write `labelling.csv`, the curves with their pictures, and the samples' new columns; return the CSV."""
+        folder = Path(run_dir)
+        with replaced_files() as temporary_name:
+            self.table.to_csv(temporary_name(folder / LABELLING_FILE), index=False)
+        for curve, name in zip(self.curves, (PICTURE, PROBE_PICTURE), strict=False):
+            save_curve(folder, "labelling", curve)
+            draw_curve(curve, folder / name)
+        self.population.save(folder)
+        return folder / LABELLING_FILE
+
+
+@dataclass(frozen=True, eq=False)
+class _Case:
+    """A request with what the population says to it: arrays are aligned to the rows of the space."""
+
+    population: Population
+    space: Space
+    request: Request
+    measure: Measure | None
+    errors: npt.NDArray[np.float64]
+    free: npt.NDArray[np.bool_]
+    n_left_out: int
+
+    def column(self, name: str, argument: str) -> npt.NDArray[Any]:
+        return np.asarray(column(self.population, name, argument).to_numpy()[self.space.rows])
+
+
+def recommend_labelling(population: Population, request: Request, *, space: Space | None = None) -> Labelling:
+    """Choose the samples to label next, and measure whether choosing pays.
+
+    Parameters
+    ----------
+    population : Population
+        With latents.
+    request : Request
+        What to pick.
+    space : Space, optional
+        Of its samples, where it is known.
+
+    Raises
+    ------
+    ValueError
+        If nothing can be picked, or the request does not fit the population.
+    """
+    case = _case(population, request, space)
+    predicted = None
+    if np.isfinite(case.errors).any():
+        predicted = predict_error(case.space.latents, case.errors, random_state=request.random_state)
+    table = _table(case, predicted)
+    curves = _curves(case)
+    for name, attribute in _COLUMNS.items() if predicted is not None else ():
+        values = case.space.spread(getattr(predicted, attribute))
+        population = population.with_column(name, values, replace=True)
+    notes = _notes(case, predicted, table)
+    if not curves and predicted is not None:
+        notes += [f"No curve: it takes {LEAST_SAMPLES} labelled samples whose {request.measure} is not the same."]
+    return Labelling(table, population, None if predicted is None else predicted.accuracy, tuple(curves), tuple(notes))
+
+
+def _case(population: Population, request: Request, space: Space | None) -> _Case:
+    free = candidates(population, request)
+    measure = chosen_measure(population, request.measure)
+    space = space or sample_space(population)
+    if not free[space.rows].any():
+        raise ValueError("samples without a label must have finite latents; got none that has. Explore the run again.")
+    errors = np.full(len(space), np.nan) if measure is None else comparable_errors(population, measure)[space.rows]
+    mine = free[space.rows]
+    return _Case(population, space, request, measure, errors, mine, int(free.sum() - mine.sum()))
+
+
+def _table(case: _Case, predicted: PredictedError | None) -> pd.DataFrame:
+    space, request = case.space, case.request
+    labelled = is_labelled(case.population)[space.rows]
+    picks = rank_for_labelling(
+        space.latents,
+        request.budget,
+        strategy=request.strategy,
+        labelled=labelled,
+        candidates=case.free,
+        predicted_error=predicted,
+        groups=None if request.groups is None else case.column(request.groups, "groups"),
+        floors={name: (case.column(name, "floor"), least) for name, least in request.floors.items()},
+        graph=space.graph,
+        random_state=request.random_state,
+    )
+    ids = case.population.samples["sample_id"].to_numpy()[space.rows]
+    words = Reasons(space.graph, labelled, predicted, case.measure or Measure(LOSS, True)).in_words(picks, ids)
+    rows = np.array([row for row, _ in picks], np.int64)
+    facts = {name: np.full(len(rows), np.nan) for name in _COLUMNS}
+    if predicted is not None:
+        facts = {name: getattr(predicted, attribute)[rows] for name, attribute in _COLUMNS.items()}
+    return pd.DataFrame({"rank": np.arange(1, len(rows) + 1), "sample_id": ids[rows], **facts, "reason": words})
+
+
+def _curves(case: _Case) -> list[Curve]:
+    usable = np.isfinite(case.errors)
+    classes = None if case.request.classes is None else case.column(case.request.classes, "classes")
+    if classes is not None:
+        usable &= pd.notna(classes)
+    known = np.flatnonzero(usable)
+    if case.measure is None or len(known) < LEAST_SAMPLES or np.ptp(case.errors[known]) == 0:
+        return []
+    done = replay(
+        case.space.latents[known],
+        case.errors[known],
+        classes=None if classes is None else classes[known],
+        random_state=case.request.random_state,
+    )
+    return labelling_curves(done, case.measure.label)
+
+
+def _notes(case: _Case, predicted: PredictedError | None, table: pd.DataFrame) -> list[str]:
+    request, n_free = case.request, int(case.free.sum())
+    notes = []
+    if case.n_left_out:
+        notes.append(f"Left out, because their latents are not finite: {case.n_left_out:,}.")
+    if len(table) < request.budget:
+        why = "whole groups that fit" if n_free >= request.budget else "samples that can be picked"
+        notes.append(f"{len(table):,} instead of {request.budget:,}: there are no more {why}.")
+    if request.sample_ids is not None:
+        n_known = len(set(request.sample_ids)) - n_free - case.n_left_out
+        notes += [f"Of the chosen samples {n_known:,} have a label already."] if n_known else []
+    if predicted is None:
+        notes.append("No sample has a label, so nothing is predicted and no curve can be drawn: ranked without it.")
+    elif predicted.accuracy.n_known < LEAST_KNOWN or np.ptp(predicted.mean[case.free]) == 0:
+        notes.append("The labelled samples tell nothing about the error of the others: coverage alone ranks them.")
+    if len(case.space) > 1 and not np.ptp(case.space.latents, axis=0).any():
+        notes.append("All latents are the same: nothing tells the samples apart.")
+    return notes
+
+
+def as_facts(labelling: Labelling) -> dict[str, Any]:
+    """Return everything but the population, for JSON."""
+    return {
+        "picks": labelling.table.to_dict("records"),
+        "accuracy": None if labelling.accuracy is None else dataclasses.asdict(labelling.accuracy),
+        "sentences": [curve.sentence for curve in labelling.curves],
+        "notes": list(labelling.notes),
+    }

@@ -1,0 +1,50 @@
+"""Reasons a person can check."""
+
+import numpy as np
+
+from latent_space.labelling.prediction import Accuracy, PredictedError
+from latent_space.labelling.reasons import Reasons
+from latent_space.measures import Measure
+from latent_space.neighbors import build_graph
+
+LATENTS = np.array([[0.0], [1.0], [2.0], [50.0], [51.0]])
+LABELLED = np.array([True, False, False, False, False])
+IDS = np.array(["a", "b", "c", "d", "e"])
+
+
+def reasons(mean, measure):
+    mean = np.asarray(mean, float)
+    predicted = PredictedError(mean, mean - 0.25, mean + 0.5, Accuracy(9, "a test", 0, 0, 0, 0))
+    return Reasons(build_graph(LATENTS, n_neighbors=2), LABELLED, predicted, measure)
+
+
+def test_each_word_becomes_a_sentence():
+    told = reasons([9, 1, 2, 3, 4], Measure("loss", True))
+    picks = [(4, "failure"), (1, "coverage"), (3, "group"), (2, "uncertain"), (3, "random"), (1, "floor")]
+    assert told.in_words(picks, IDS) == [
+        "predicted loss 4, worse than 75 % of the unlabelled",
+        "stands for 2 samples like it, 1 of them labelled; predicted loss 1, better than 75 % of the unlabelled",
+        "belongs to the group of b",
+        "its loss may lie anywhere from 1.75 to 2.5; predicted loss 2, better than 50 % of the unlabelled",
+        "drawn at random; predicted loss 3, worse than 50 % of the unlabelled",
+        "picked to fill a floor; predicted loss 1, better than 75 % of the unlabelled",
+    ]
+
+
+def test_a_metric_whose_higher_values_are_better_is_told_in_its_own_values():
+    told = reasons([-0.9, -0.8, -0.7, -0.6, -0.2], Measure("metric_panoptic_quality", False))
+    assert told.in_words([(4, "failure"), (3, "uncertain")], IDS) == [
+        "predicted panoptic quality 0.2, worse than 75 % of the unlabelled",
+        "its panoptic quality may lie anywhere from 0.1 to 0.85; "
+        "predicted panoptic quality 0.6, worse than 50 % of the unlabelled",
+    ]
+
+
+def test_without_a_prediction_only_the_place_is_told():
+    alone = Reasons(build_graph([[1.0]]), np.array([False]), None, Measure("loss", True))
+    assert alone.in_words([(0, "coverage")], ["x"]) == ["stands for itself alone"]
+    told = Reasons(build_graph(LATENTS, n_neighbors=2), ~LABELLED, None, Measure("loss", True))
+    assert told.in_words([(0, "kcenter")], IDS)[0].startswith("far from everything labelled or picked before; stands")
+    assert told.in_words([(0, "typical")], IDS) == [
+        "in the middle of a dense region; stands for 2 samples like it, all of them labelled"
+    ]

@@ -1,0 +1,156 @@
+"""From a population to `labelling.csv` and its curve, with all that may be missing."""
+
+import csv
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from latent_space.curves import read_curves
+from latent_space.labelling import recommendation
+from latent_space.labelling.recommendation import as_facts, recommend_labelling
+from latent_space.labelling.replay import replay
+from latent_space.labelling.request import Request
+from latent_space.population import Population
+from latent_space.run_folder import to_json
+
+
+@pytest.fixture(autouse=True)
+def few_seeds(monkeypatch):
+    """Replay twice instead of ten times: what is tested here is what becomes of it."""
+    monkeypatch.setattr(recommendation, "replay", lambda *args, **options: replay(*args, n_seeds=2, **options))
+
+
+def test_the_table_is_ranked_and_reasoned(population):
+    found = recommend_labelling(population, Request(20))
+    table = found.table
+    assert table["rank"].tolist() == list(range(1, 21))
+    samples = population.samples.set_index("sample_id").loc[table["sample_id"]]
+    assert (samples["split"] == "unlabeled").all()
+    assert table["sample_id"].is_unique
+    assert (table["predicted_error_low"] <= table["predicted_error"]).all()
+    assert (table["predicted_error"] <= table["predicted_error_high"]).all()
+    assert table["reason"].str.contains("predicted loss").all()
+    assert found.accuracy.n_known == 225
+    assert len(found.curves) == 1
+    assert "failures (worst 15 % by loss)" in found.curves[0].sentence
+    assert found.notes == ()
+    predicted = found.population.samples["predicted_error"]
+    assert predicted.notna().all()
+    assert predicted[samples.index.map(population.samples["sample_id"].tolist().index)].tolist() == pytest.approx(
+        table["predicted_error"].tolist()
+    )
+
+
+def test_what_is_written_reads_back(population, tmp_path):
+    population.save(tmp_path)
+    found = recommend_labelling(population, Request(5, classes="class"))
+    path = found.write(tmp_path)
+    with path.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == [
+        "rank",
+        "sample_id",
+        "predicted_error",
+        "predicted_error_low",
+        "predicted_error_high",
+        "reason",
+    ]
+    assert [row["sample_id"] for row in rows] == found.table["sample_id"].tolist()
+    assert read_curves(tmp_path)["labelling"] == list(found.curves)
+    assert {"labelling.png", "labelling_probe.png", "curves.json"} <= {one.name for one in tmp_path.iterdir()}
+    assert Population.load(tmp_path).samples["predicted_error_high"].notna().all()
+    assert json.loads(json.dumps(to_json(as_facts(found))))["picks"][0]["rank"] == 1
+    again = recommend_labelling(Population.load(tmp_path), Request(5, classes="class"))
+    assert again.table.equals(found.table)
+
+
+def test_names_that_would_break_a_table_or_a_page_come_back_whole(population, tmp_path):
+    names = [f'{k}, "<script>" тест' for k in range(300)]
+    strange = population.with_column("sample_id", names, replace=True)
+    path = recommend_labelling(strange, Request(3)).write(tmp_path)
+    assert set(pd.read_csv(path)["sample_id"]) <= set(names)
+
+
+def test_without_labels_coverage_alone_picks_and_says_so(population):
+    blank = population.with_column("loss", np.full(300, np.nan), replace=True)
+    found = recommend_labelling(blank, Request(10))
+    assert len(found.table) == 10
+    assert found.table["predicted_error"].isna().all()
+    assert found.accuracy is None
+    assert found.curves == ()
+    assert found.notes == (
+        "No sample has a label, so nothing is predicted and no curve can be drawn: ranked without it.",
+    )
+    assert "predicted_error" not in found.population.samples
+    with pytest.raises(ValueError, match="predicted_error must be given for strategy 'failure'"):
+        recommend_labelling(blank, Request(10, strategy="failure"))
+
+
+def test_few_labels_give_no_curve_and_say_so(population):
+    few = np.where(np.arange(300) < 5, np.arange(300.0), np.nan)
+    found = recommend_labelling(population.with_column("loss", few, replace=True), Request(10))
+    assert found.curves == ()
+    assert found.notes == (
+        "The labelled samples tell nothing about the error of the others: coverage alone ranks them.",
+        "No curve: it takes 40 labelled samples whose loss is not the same.",
+    )
+
+
+def test_a_loss_that_is_always_the_same_leaves_coverage(population):
+    loss = np.where(population.samples["loss"].notna(), 1.0, np.nan)
+    found = recommend_labelling(population.with_column("loss", loss, replace=True), Request(4))
+    assert len(found.table) == 4
+    assert "coverage alone ranks them" in found.notes[0]
+
+
+def test_a_budget_larger_than_the_pool_takes_all_and_says_so(population):
+    found = recommend_labelling(population, Request(1000))
+    assert len(found.table) == 75
+    assert found.notes == ("75 instead of 1,000: there are no more samples that can be picked.",)
+
+
+def test_a_lasso_restricts_and_labelled_ones_in_it_are_told(population):
+    found = recommend_labelling(population, Request(10, sample_ids=["sample 3", "sample 7", "sample 8"]))
+    assert sorted(found.table["sample_id"]) == ["sample 3", "sample 7"]
+    assert "Of the chosen samples 1 have a label already." in found.notes
+
+
+def test_groups_and_floors_come_from_columns(population):
+    found = recommend_labelling(population, Request(12, groups="scene", floors={"colour": 4}))
+    rows = [int(name.split()[1]) for name in found.table["sample_id"]]
+    for scene in {row // 8 for row in rows}:
+        assert sum(row // 8 == scene for row in rows) == sum(row % 4 == 3 for row in range(300) if row // 8 == scene)
+    colours = population.samples["meta_colour"][rows].value_counts()
+    assert colours.min() >= 4
+
+
+def test_constant_latents_are_ranked_and_told(population):
+    flat = Population(population.samples, np.ones((300, 4), np.float32), run=population.run)
+    found = recommend_labelling(flat, Request(5))
+    assert len(found.table) == 5
+    assert found.notes[-1] == "All latents are the same: nothing tells the samples apart."
+
+
+def test_latents_that_are_not_finite_are_left_out_and_told(population):
+    latents = population.latents.copy()
+    latents[[3, 4]] = np.nan
+    found = recommend_labelling(Population(population.samples, latents, run=population.run), Request(100))
+    assert "sample 3" not in set(found.table["sample_id"])
+    assert found.notes[0] == "Left out, because their latents are not finite: 1."
+    assert found.population.samples["predicted_error"].isna().sum() == 2
+    broken = np.where((population.samples["split"] == "unlabeled").to_numpy()[:, None], np.nan, latents)
+    with pytest.raises(ValueError, match="samples without a label must have finite latents; got none that has"):
+        recommend_labelling(Population(population.samples, broken, run=population.run), Request(1))
+
+
+def test_a_metric_is_predicted_in_its_own_direction(population):
+    by_loss, by_metric = (recommend_labelling(population, Request(8, measure=name)) for name in ("loss", "quality"))
+    assert by_metric.table["sample_id"].tolist() == by_loss.table["sample_id"].tolist()
+    assert by_metric.table["reason"].str.contains("predicted quality -").all()
+
+
+def test_a_few_samples_are_enough(population):
+    small = Population(population.samples[:6], population.latents[:6], run=population.run)
+    assert len(recommend_labelling(small, Request(5)).table) == 1
