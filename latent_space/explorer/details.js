@@ -71,7 +71,8 @@ function fillSummary(place, sight, saved, on) {
       make("p", { class: "note" }, "Point at a sample to see it, click to pin it. Shift-drag draws a lasso; the list below follows."));
   } else {
     place.append(make("h2", {}, sight.name || "Selection"), make("p", { class: "note" }, "What sets it apart from the others in sight:"));
-    const telling = tellingColumns(table, selected, visible);
+    if (sight.telling?.selected !== selected || sight.telling.visible !== visible) sight.telling = { selected, visible, columns: tellingColumns(table, selected, visible) };
+    const telling = sight.telling.columns;
     const rows = telling.map(({ column, own, rest, more, level }) => make("tr", {},
       make("td", {}, makeButton(level === undefined ? column.label : `${column.label} = ${level}`, () => on.color(column.name), { class: "plain", title: "Colour by it" })),
       make("td", { class: "strong" }, `${more ? "↑" : "↓"} ${own}`), make("td", {}, rest)));

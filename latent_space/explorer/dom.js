@@ -46,6 +46,15 @@ function inNextFrame(work) {
   };
 }
 
+// A function that does its work once, when it was not called for a while.
+function whenQuiet(work, milliseconds) {
+  let timer = 0;
+  return () => {
+    clearTimeout(timer);
+    timer = setTimeout(work, milliseconds);
+  };
+}
+
 // A long list of which only what is in sight exists. `shape()` gives {count, height}; `row(k)` makes the element.
 class LongList {
   constructor(scroller, shape, row) {

@@ -26,7 +26,7 @@ class Explorer {
     this.views = new Map();
     this.wanted = { look: false, lists: false };
     this.later = inNextFrame(() => this.draw());
-    this.latest = inNextFrame(() => this.writeHash());
+    this.latest = whenQuiet(() => this.writeHash(), 200);
     this.renderer = new URLSearchParams(window.location.search).get("renderer");
     this.build();
   }
@@ -68,14 +68,16 @@ class Explorer {
     return selected ? visible.map((shown, i) => (shown && selected[i] ? 1 : 0)) : visible;
   }
 
+  // Colours and sizes change no list.
   set(changes) {
     Object.assign(this.sight, changes);
-    this.refresh();
+    this.refresh(Object.keys(changes).some((key) => key !== "color" && key !== "size"));
   }
 
-  refresh() {
-    this.wanted = { look: true, lists: true };
+  refresh(lists = true) {
+    this.wanted = { look: true, lists: lists || this.wanted.lists };
     this.later();
+    this.latest();
   }
 
   filter(name, filter) {
@@ -190,8 +192,7 @@ class Explorer {
       sight.rows = sortedRows(sight, this.taken);
       this.drawLists();
       this.drawDetails();
-      this.latest();
-    }
+    } else this.gallery.draw();
     this.wanted = { look: false, lists: false };
   }
 

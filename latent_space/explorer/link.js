@@ -30,6 +30,13 @@ function rowsFromText(text) {
   return rows;
 }
 
+const SELECTION_TEXTS = new WeakMap();
+
+function selectionText(selected) {
+  if (!SELECTION_TEXTS.has(selected)) SELECTION_TEXTS.set(selected, rowsToText(rowsOf(selected)));
+  return SELECTION_TEXTS.get(selected);
+}
+
 // sight: what is looked at; views: of its maps; layout: which map is shown.
 function toHash({ sight, views, layout }) {
   const parts = new URLSearchParams({ show: sight.table.key, map: layout, color: sight.color, size: sight.size });
@@ -40,7 +47,7 @@ function toHash({ sight, views, layout }) {
   }
   if (sight.pinned >= 0) parts.set("pin", sight.table.ids[sight.pinned]);
   if (sight.selected) {
-    const text = rowsToText(rowsOf(sight.selected));
+    const text = selectionText(sight.selected);
     if (text.length <= LONGEST_SELECTION) parts.set("rows", text);
     if (sight.name) parts.set("name", sight.name);
   }

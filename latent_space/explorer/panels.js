@@ -54,12 +54,19 @@ function fillSelect(select, table, none) {
   }
 }
 
+// Three digits leave room for five splits.
+function meanCell(mean) {
+  if (mean === null) return make("td", {}, "–");
+  const isShort = Number.isInteger(mean) || Math.abs(mean) >= 1000;
+  return make("td", { title: readable(mean) }, readable(isShort ? mean : Number(mean.toPrecision(3))));
+}
+
 // Splits without any loss or metric are left out.
 function meansBySplit({ splits, rows }) {
   const shown = splits.map((_, k) => k).filter((k) => rows.some((row) => row.means[k] !== null));
   if (!shown.length) return [];
   const heads = shown.map((k) => make("th", { scope: "col", title: splits[k] }, splits[k]));
-  const body = rows.map((row) => make("tr", {}, make("td", {}, row.label), ...shown.map((k) => make("td", {}, row.means[k] === null ? "–" : readable(row.means[k])))));
+  const body = rows.map((row) => make("tr", {}, make("td", {}, row.label), ...shown.map((k) => meanCell(row.means[k]))));
   return [make("h3", {}, "Means by split"), make("table", { id: "metrics" }, make("thead", {}, make("tr", {}, make("th", { scope: "col" }, ""), ...heads)), make("tbody", {}, ...body))];
 }
 
