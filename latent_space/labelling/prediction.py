@@ -23,48 +23,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from latent_space.labelling.accuracy import Accuracy, Floats, Indices, interval_ends, judged
 from latent_space.labelling.order import own_order
 from latent_space.neighbors import checked_latents, find_neighbors
 
-Floats = npt.NDArray[np.float64]
-Indices = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
-
 LEAST_KNOWN = 8
-FAILURE_SHARE = 0.15
-_INTERVAL = 0.9
 _N_FOLDS = 5
 _N_NEIGHBORS = (3, 5, 10, 20, 40)
 _N_COMPONENTS = 64
 _NAMES = {"mean": "the mean", "ridge": "ridge regression", "both": "ridge regression and the nearest labelled samples"}
-
-
-@dataclass(frozen=True)
-class Accuracy:
-    """How well errors are predicted, cross-validated on the known ones; NaN where they are too few or all equal.
-
-    Attributes
-    ----------
-    n_known : int
-        Samples with a known error.
-    learner : str
-        What predicts, in words.
-    spearman : float
-        Rank correlation of predicted and known error.
-    auc : float
-        Probability that a failure (the worst 15 %) is predicted to be worse than another sample.
-    r2 : float
-        Share of the variance that the prediction explains; below 0 it is worse than the mean.
-    coverage : float
-        Share of known errors inside their interval; 0.9 is promised.
-    """
-
-    n_known: int
-    learner: str
-    spearman: float
-    auc: float
-    r2: float
-    coverage: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +56,9 @@ class PredictedError:
         return PredictedError(self.mean[rows], self.low[rows], self.high[rows], self.accuracy)
 
 
-def predict_error(latents: npt.ArrayLike, errors: npt.ArrayLike, *, random_state: int = 0) -> PredictedError:
+def predict_error(
+    latents: npt.ArrayLike, errors: npt.ArrayLike, *, groups: npt.ArrayLike | None = None, random_state: int = 0
+) -> PredictedError:
     """Predict the error of every sample from the known errors of others.
 
     Parameters
@@ -98,6 +67,9 @@ def predict_error(latents: npt.ArrayLike, errors: npt.ArrayLike, *, random_state
         Finite.
     errors : (n,) array
         Higher = worse; NaN where unknown.
+    groups : (n,) array, optional
+        Samples of equal value are alike (pictures of one scene, windows of one hour): none of them is used to judge
+        another, so that the accuracy is that for new groups. With fewer than 5 groups it has no effect.
     random_state : int
         Seed of the folds.
 
@@ -132,7 +104,11 @@ def predict_error(latents: npt.ArrayLike, errors: npt.ArrayLike, *, random_state
     order = own_order(points)
     place = np.argsort(order)
     with threadpool_limits(1, "blas"):  # more threads could round differently
-        ordered = _learn(leading_components(points[order]), values[order], np.sort(place[known]), random_state)
+        rows = np.sort(place[known])
+        folds = _folds(
+            None if groups is None else _group_codes(groups, len(points))[order][rows], len(rows), random_state
+        )
+        ordered = _learn(leading_components(points[order]), values[order], rows, folds)
     return ordered.of(place)
 
 
@@ -157,9 +133,29 @@ def _constant(known: Floats, n: int) -> PredictedError:
     return PredictedError(np.full(n, known.mean()), np.full(n, known.min()), np.full(n, known.max()), nothing)
 
 
-def _learn(points: Floats, values: Floats, known: Indices, random_state: int) -> PredictedError:
+def _group_codes(groups: npt.ArrayLike, n: int) -> Indices:
+    import pandas as pd
+
+    column = np.asarray(groups, object)
+    if column.shape != (n,):
+        raise ValueError(f"groups must have one value per sample, {n}; got shape {column.shape}.")
+    codes = pd.factorize(pd.Series(column).astype(str))[0]
+    return np.where(pd.isna(column), codes.max(initial=0) + 1 + np.arange(n), codes).astype(np.int64)
+
+
+def _folds(codes: Indices | None, n: int, random_state: int) -> Indices:
+    """Return the number of the fold of every known sample, whole groups in one."""
+    generator = np.random.default_rng(random_state)
+    if codes is not None:
+        _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+        if len(first) >= _N_FOLDS:
+            by_appearance = np.argsort(np.argsort(first))[inverse]
+            return np.asarray(generator.permutation(np.arange(len(first)) % _N_FOLDS)[by_appearance])
+    return generator.permutation(np.arange(n) % _N_FOLDS)
+
+
+def _learn(points: Floats, values: Floats, known: Indices, folds: Indices) -> PredictedError:
     train, target = points[known], values[known]
-    folds = np.random.default_rng(random_state).permutation(np.arange(len(known)) % _N_FOLDS)
     held_out: dict[str, Floats] = {}
     near, far = np.empty((0, 0), np.int64), np.empty((0, 0))
     for fold in range(_N_FOLDS):
@@ -183,9 +179,9 @@ def _learn(points: Floats, values: Floats, known: Indices, random_state: int) ->
     width = near.shape[1]
     around = _spread(np.abs(residual), found[:, :width], distances[:, :width], typical)
     mean[known], around[known] = held_out[best], spread
-    below, above = _quantiles(scaled)
+    below, above = interval_ends(scaled)
     floor, ceiling = _bounds(target)
-    accuracy = _accuracy(target, held_out[best], scaled, folds, in_words)
+    accuracy = judged(target, held_out[best], scaled, folds, in_words)
     if best == "mean":  # the held-out means differ by fold, which ranks nothing
         accuracy = dataclasses.replace(accuracy, spearman=np.nan, auc=np.nan)
     low, high = np.maximum(mean + below * around, floor), np.minimum(mean + above * around, ceiling)
@@ -200,10 +196,10 @@ def _nearest(train: Floats, queries: Floats) -> tuple[Indices, Floats]:
 
 def _predictions(train: Floats, target: Floats, queries: Floats, found: Indices, far: Floats) -> dict[str, Floats]:
     """Return what every learner predicts for the queries."""
-    by_neighbors = {str(k): _weighted_mean(target[found[:, :k]], far[:, :k]) for k in _N_NEIGHBORS if k <= len(target)}
+    by_neighbors = {str(k): _weighted_mean(target[found[:, :k]], far[:, :k]) for k in _N_NEIGHBORS}
     ridge = _ridge(train, target, queries)
-    some = by_neighbors[str(max(k for k in (3, 5, 10) if k <= len(target)))]
-    return {"mean": np.full(len(queries), target.mean()), **by_neighbors, "ridge": ridge, "both": (ridge + some) / 2}
+    both = (ridge + by_neighbors["10"]) / 2
+    return {"mean": np.full(len(queries), target.mean()), **by_neighbors, "ridge": ridge, "both": both}
 
 
 def _weighted_mean(values: Floats, distances: Floats) -> Floats:
@@ -238,54 +234,6 @@ def _spread(residual: Floats, near: Indices, far: Floats, typical: float) -> Flo
     return spread
 
 
-def _quantiles(scaled: Floats) -> tuple[float, float]:
-    """Return the ends of the conformal interval of scaled residuals, half of what may be missed at either end."""
-    ordered, n = np.sort(scaled), len(scaled)
-    beyond = int(np.floor((1 - _INTERVAL) / 2 * (n + 1)))
-    return float(ordered[max(beyond - 1, 0)]), float(ordered[min(n - beyond, n - 1)])
-
-
 def _bounds(target: Floats) -> tuple[float, float]:
     """Return what no error passes: 0 where none lies on its other side."""
     return (0.0 if target.min() >= 0 else -np.inf), (0.0 if target.max() <= 0 else np.inf)
-
-
-def _accuracy(target: Floats, predicted: Floats, scaled: Floats, folds: Indices, learner: str) -> Accuracy:
-    from scipy.stats import rankdata
-
-    covered = np.zeros(len(target), bool)
-    for fold in range(_N_FOLDS):
-        below, above = _quantiles(scaled[folds != fold])
-        covered[folds == fold] = (scaled[folds == fold] >= below) & (scaled[folds == fold] <= above)
-    constant = np.ptp(predicted) == 0
-    spearman = np.nan if constant else float(np.corrcoef(rankdata(predicted), rankdata(target))[0, 1])
-    r2 = 1 - float(np.square(target - predicted).sum() / np.square(target - target.mean()).sum())
-    auc = ranking_auc(worst(target), predicted)
-    return Accuracy(len(target), learner, spearman, auc, r2, float(covered.mean()))
-
-
-def worst(errors: Floats, share: float = FAILURE_SHARE) -> Flags:
-    """Tell the failures: the worst `share` of finite errors, at least one; ties at the border are all left out or in.
-
-    Examples
-    --------
-    >>> worst(np.array([0.0, 3.0, 1.0, 2.0]), 0.25).tolist()
-    [False, True, False, False]
-    """
-    ordered = np.sort(errors)[::-1]
-    border = ordered[max(round(share * len(errors)) - 1, 0)]
-    failed: Flags = errors >= border
-    if 2 * failed.sum() > len(errors):  # a tie that would call most samples failures
-        failed = errors > border
-    return failed
-
-
-def ranking_auc(failed: Flags, predicted: Floats) -> float:
-    """Return the area under the ROC curve, NaN without two kinds."""
-    from scipy.stats import rankdata
-
-    n, n_failed = len(failed), int(failed.sum())
-    if n_failed in (0, n):
-        return float("nan")
-    ranks = rankdata(predicted)[failed].sum()
-    return float((ranks - n_failed * (n_failed + 1) / 2) / (n_failed * (n - n_failed)))

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from latent_space.labelling.accuracy import Accuracy
 from latent_space.labelling.order import own_order
-from latent_space.labelling.prediction import Accuracy, PredictedError
+from latent_space.labelling.prediction import PredictedError
 from latent_space.labelling.strategies import NEED_PREDICTION, STRATEGIES, Picks, Pool
 from latent_space.neighbors import Graph, build_graph, checked_latents
 from latent_space.space import N_NEIGHBORS

@@ -16,7 +16,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from latent_space.curves import Curve, draw_curve, save_curve
-from latent_space.labelling.prediction import LEAST_KNOWN, Accuracy, PredictedError, predict_error
+from latent_space.labelling.accuracy import Accuracy
+from latent_space.labelling.prediction import LEAST_KNOWN, PredictedError, predict_error
 from latent_space.labelling.ranking import rank_for_labelling
 from latent_space.labelling.reasons import Reasons
 from latent_space.labelling.replay import LEAST_SAMPLES, replay
@@ -111,7 +112,8 @@ def recommend_labelling(population: Population, request: Request, *, space: Spac
     case = _case(population, request, space)
     predicted = None
     if np.isfinite(case.errors).any():
-        predicted = predict_error(case.space.latents, case.errors, random_state=request.random_state)
+        groups = None if request.groups is None else case.column(request.groups, "groups")
+        predicted = predict_error(case.space.latents, case.errors, groups=groups, random_state=request.random_state)
     table = _table(case, predicted)
     curves = _curves(case)
     for name, attribute in _COLUMNS.items() if predicted is not None else ():

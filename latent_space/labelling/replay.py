@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from latent_space.labelling.accuracy import worst
 from latent_space.labelling.order import own_order
-from latent_space.labelling.prediction import LEAST_KNOWN, leading_components, predict_error, worst
+from latent_space.labelling.prediction import LEAST_KNOWN, leading_components, predict_error
 from latent_space.labelling.strategies import STRATEGIES, Pool
 from latent_space.neighbors import build_graph, checked_latents
 
@@ -102,6 +103,8 @@ def replay(
     ValueError
         If fewer than 40 samples have an error, or all errors are equal: nothing could be shown.
     """
+    from threadpoolctl import threadpool_limits
+
     points, values = checked_latents(latents), np.asarray(errors, np.float64)
     known = np.flatnonzero(np.isfinite(values))
     if len(known) < LEAST_SAMPLES or np.ptp(values[known]) == 0:
@@ -118,15 +121,16 @@ def replay(
     budgets = budgets_for(n_pool)
     found: dict[str, list[list[float]]] = {name: [] for name in strategies}
     accuracy: dict[str, list[list[float]]] = {name: [] for name in strategies}
-    for seed in generator.integers(2**31, size=n_seeds).tolist():
-        stage = _stage(points[rows], values[rows], names, n_pool, seed)
-        failed = worst(stage.errors)
-        start = np.sort(np.random.default_rng(seed + 1).choice(n_pool, budgets[0], replace=False))
-        for name in strategies:
-            order = _labelled_in_order(stage, name, start, budgets)
-            found[name].append((100 * np.cumsum(failed[order])[budgets - 1] / failed.sum()).tolist())
-            if names is not None:
-                accuracy[name].append([_probe(stage, order[:budget]) for budget in budgets])
+    with threadpool_limits(1):  # more threads could round differently
+        for seed in generator.integers(2**31, size=n_seeds).tolist():
+            stage = _stage(points[rows], values[rows], names, n_pool, seed)
+            failed = worst(stage.errors)
+            start = np.sort(np.random.default_rng(seed + 1).choice(n_pool, budgets[0], replace=False))
+            for name in strategies:
+                order = _labelled_in_order(stage, name, start, budgets)
+                found[name].append((100 * np.cumsum(failed[order])[budgets - 1] / failed.sum()).tolist())
+                if names is not None:
+                    accuracy[name].append([_probe(stage, order[:budget]) for budget in budgets])
     probed = {} if names is None else {name: np.array(some) for name, some in accuracy.items()}
     return Replay(budgets, {name: np.array(some) for name, some in found.items()}, probed, len(rows), len(known))
 

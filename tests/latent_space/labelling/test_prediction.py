@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import RidgeCV
-from sklearn.metrics import r2_score, roc_auc_score
+from sklearn.metrics import r2_score
 
 from latent_space.labelling import predict_error
-from latent_space.labelling.prediction import _ridge, ranking_auc, worst
+from latent_space.labelling.accuracy import ranking_auc, worst
+from latent_space.labelling.prediction import _ridge
 
 
 def hidden(errors, share=0.5, seed=0):
@@ -85,6 +86,27 @@ def test_small_and_odd_sets_give_finite_predictions(n, n_known, n_features, equa
     assert (predicted.low <= predicted.high).all()
 
 
+@pytest.mark.parametrize("n", [8, 9, 12, 26, 49, 51])
+def test_every_number_of_known_errors_is_judged_by_real_predictions(n):
+    latents = np.linspace(0, 1, 60)[:, None]
+    errors = np.where(np.arange(60) < n, 5 + latents[:, 0], np.nan)
+    predicted = predict_error(latents, errors)
+    assert np.abs(predicted.mean - 5.5).max() < 1.5
+    assert predicted.accuracy.coverage > 0.5
+
+
+def test_groups_do_not_judge_themselves():
+    generator = np.random.default_rng(0)
+    scenes = np.repeat(np.arange(40), 8)
+    latents = generator.normal(size=(40, 3))[scenes] + generator.normal(0, 0.01, (320, 3))
+    errors = generator.gamma(1, 1, 40)[scenes] + generator.normal(0, 0.01, 320)
+    naive, honest = predict_error(latents, errors), predict_error(latents, errors, groups=scenes)
+    assert naive.accuracy.r2 > 0.95
+    assert honest.accuracy.r2 < 0.4
+    few = predict_error(latents, errors, groups=scenes // 10)
+    assert few.accuracy == naive.accuracy
+
+
 def test_few_errors_give_their_mean_and_range():
     predicted = predict_error([[0.0], [1.0], [2.0]], [1.0, 3.0, np.nan])
     assert predicted.mean.tolist() == [2.0] * 3
@@ -105,19 +127,6 @@ def test_ridge_is_that_of_scikit_learn():
     target = train @ [1.0, 2, 0, 0, 3] + generator.normal(size=60)
     oracle = RidgeCV(np.geomspace(1e-4, 1e3, 15) * 60).fit(train, target)
     assert _ridge(train, target, queries) == pytest.approx(oracle.predict(queries), rel=1e-6)
-
-
-def test_auc_is_that_of_scikit_learn():
-    generator = np.random.default_rng(0)
-    failed, predicted = generator.random(50) < 0.3, generator.integers(0, 6, 50).astype(float)
-    assert ranking_auc(failed, predicted) == pytest.approx(roc_auc_score(failed, predicted))
-    assert np.isnan(ranking_auc(np.zeros(3, bool), np.arange(3.0)))
-
-
-def test_a_tie_that_would_make_most_samples_failures_makes_none_of_them_one():
-    rare = np.array([0.0] * 95 + [1.0] * 5)
-    assert worst(rare).sum() == 5
-    assert worst(np.arange(100.0)).sum() == 15
 
 
 @pytest.mark.parametrize(

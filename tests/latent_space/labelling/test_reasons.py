@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from latent_space.labelling.prediction import Accuracy, PredictedError
+from latent_space.labelling.accuracy import Accuracy
+from latent_space.labelling.prediction import PredictedError
 from latent_space.labelling.reasons import Reasons
 from latent_space.measures import Measure
 from latent_space.neighbors import build_graph

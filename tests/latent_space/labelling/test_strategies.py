@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from latent_space.labelling import PredictedError, predict_error, select_for_labelling
-from latent_space.labelling.prediction import Accuracy
+from latent_space.labelling.accuracy import Accuracy
 from latent_space.labelling.strategies import Pool, _in_turn, failing_weights
 from latent_space.neighbors import build_graph
 
