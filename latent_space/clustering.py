@@ -113,8 +113,8 @@ def cluster(
     if method not in CLUSTER_METHODS:
         raise ValueError(f"method must be one of {', '.join(CLUSTER_METHODS)}; got {method!r}.")
     space = latents if isinstance(latents, Space) else None
-    graph = graph or (space.graph if space else None)
-    points = space.latents if space else checked_latents(latents)  # type: ignore[arg-type]
+    graph = graph or (None if space is None else space.graph)
+    points = checked_latents(latents) if space is None else space.latents  # type: ignore[arg-type]
     if graph is not None and len(graph.indices) != len(points):
         raise ValueError(f"graph must be of the {len(points)} latents; got one of {len(graph.indices)} points.")
     if len(points) < _FEWEST_SAMPLES or not (points != points[0]).any():

@@ -5,8 +5,30 @@ Importing this package imports none of its libraries: names are resolved on firs
 
 from importlib import import_module
 
-_HOME = {"find_near_duplicates": "duplicates"}
-__all__ = ["find_near_duplicates"]
+_HOME = {
+    "Insight": "insight",
+    "Insights": "insight",
+    "Slice": "slices",
+    "add_insights": "finding",
+    "find_insights": "finding",
+    "find_near_duplicates": "duplicates",
+    "find_slices": "slices",
+    "read_insights": "insight",
+    "sentences": "insight",
+    "write_insights": "insight",
+}
+__all__ = [
+    "Insight",
+    "Insights",
+    "Slice",
+    "add_insights",
+    "find_insights",
+    "find_near_duplicates",
+    "find_slices",
+    "read_insights",
+    "sentences",
+    "write_insights",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -1,0 +1,283 @@
+"""Slices: groups of samples on which a model does worse than elsewhere, found in latent space and in metadata at once.
+
+Candidates are conditions on metadata (Y. Chung et al., Slice Finder, ICDE 2019) and regions of latent space at several
+sizes (S. Eyuboglu et al., Domino, ICLR 2022), and combinations of two. The best is taken, its samples are set aside,
+and the search goes on among the others, so that what overlaps a slice already found, such as one of its two
+conditions alone, is not reported again.
+
+**Conventions**: `values` are errors, higher = worse, NaN = not measured (left out). `indices` count rows of `values`,
+the worst sample first. The severity is the mean inside minus the mean outside, in the measure's units. p-values are
+corrected for every candidate tried (see `search`).
+
+The constants were chosen with the first 25 settings of `benchmarks/bench_insights.py` (seeds 0 to 24) and frozen; the
+rate it prints is that of other seeds.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from latent_space.clustering import partition, reduced
+from latent_space.insights.conditions import Condition, conditions
+from latent_space.insights.explanations import Explanation, explained
+from latent_space.insights.search import Candidates, Found, chance_of, normal_scores, search, shuffled_bests
+from latent_space.neighbors import checked_latents
+
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+ALPHA = 0.01
+_SMALLEST, _SMALLEST_SHARE, _LARGEST_SHARE = 8, 0.01, 0.5
+_SEARCHED = 3_000
+_PERMUTATIONS = 30
+_REGIONS = (3, 6, 12, 24, 48)
+_PER_REGION = 12
+_FEWEST_SEARCHED = 4
+_BALLS, _BALL_SHARES = 60, (0.04, 0.08)
+
+
+@dataclass(frozen=True, eq=False)
+class Slice:
+    """A group of samples on which the model does worse.
+
+    Attributes
+    ----------
+    indices : (n,) int64 array
+        Its samples, the worst first.
+    severity : float
+        Mean error inside minus outside.
+    p_value : float
+        That a search among noise finds as much.
+    description : str
+        In words: conditions on metadata, or what sets a region of latent space apart.
+    explained_by : tuple of Explanation
+        Columns with readable ranges, the most informative first.
+    is_region : bool
+        Whether latent space takes part in its definition.
+    """
+
+    indices: Ints
+    severity: float
+    p_value: float
+    description: str
+    explained_by: tuple[Explanation, ...] = field(default=())
+    is_region: bool = False
+
+    @property
+    def size(self) -> int:
+        """Number of samples."""
+        return len(self.indices)
+
+
+def find_slices(
+    latents: npt.ArrayLike,
+    values: npt.ArrayLike,
+    metadata: pd.DataFrame | None = None,
+    *,
+    groups: Sequence[npt.ArrayLike] = (),
+    n_slices: int = 5,
+    random_state: int = 0,
+) -> list[Slice]:
+    """Find where errors are higher than elsewhere by more than chance.
+
+    Parameters
+    ----------
+    latents : (n, n_features) array
+        Finite.
+    values : (n,) array
+        Errors, higher = worse; NaN where there is none.
+    metadata : DataFrame, optional
+        A row per sample, any columns; ids are left out.
+    groups : sequence of (n,) int arrays
+        Clusters or subgroups that are known, -1 for none; tried beside the regions found here.
+    n_slices : int
+        Most slices.
+    random_state : int
+        Seed of regions and permutations.
+
+    Returns
+    -------
+    list of Slice
+        Those with a corrected p-value of at most .01, by severity times size; none where nothing is sure.
+
+    Raises
+    ------
+    ValueError
+        If the rows do not agree.
+
+    Examples
+    --------
+    >>> generator = np.random.default_rng(0)
+    >>> metadata = pd.DataFrame({"tote_colour": ["yellow", "blue", "blue", "blue"] * 50})
+    >>> errors = generator.random(200) + (metadata["tote_colour"] == "yellow")
+    >>> [one.description for one in find_slices(generator.normal(size=(200, 4)), errors, metadata)]
+    ['tote_colour = yellow']
+    """
+    points = checked_latents(latents)
+    errors = np.asarray(values, np.float64)
+    table = pd.DataFrame(index=range(len(points))) if metadata is None else metadata.reset_index(drop=True)
+    rows = {"values": len(errors), "metadata": len(table)}
+    rows |= {f"groups[{number}]": len(np.asarray(group)) for number, group in enumerate(groups)}
+    for name, n_rows in rows.items():
+        if n_rows != len(points):
+            raise ValueError(f"{name} must have a row per sample, {len(points)}; got {n_rows}.")
+    finder = SliceFinder(points, table, groups=groups, random_state=random_state)
+    return finder.find(errors, n_slices=n_slices)
+
+
+class SliceFinder:
+    """The candidates of one population, made once and used for many measures."""
+
+    def __init__(
+        self,
+        points: npt.NDArray[np.float32],
+        metadata: pd.DataFrame,
+        *,
+        groups: Sequence[npt.ArrayLike] = (),
+        random_state: int = 0,
+    ) -> None:
+        self._points, self._metadata, self._groups = points, metadata, groups
+        self._random_state = random_state
+        self._made: dict[bytes, tuple[list[Condition], Candidates]] = {}
+        self._bests: dict[bytes, Floats] = {}
+
+    def find(
+        self,
+        errors: Floats,
+        *,
+        scores: Floats | None = None,
+        n_slices: int = 5,
+        n_tried: int = 1,
+    ) -> list[Slice]:
+        """Find slices of one measure.
+
+        Parameters
+        ----------
+        errors : (n,) array
+            Higher = worse, NaN = not measured.
+        scores : (n,) array, optional
+            What is searched for instead of the errors' normal scores; the severity stays that of the errors.
+        n_slices : int
+            Most slices.
+        n_tried : int
+            Measures tried in all: p-values are multiplied by it.
+        """
+        known = np.flatnonzero(np.isfinite(errors))
+        if len(known) < 2 * _SMALLEST:
+            return []
+        _, candidates = self._candidates(known)
+        wanted = normal_scores(errors[known]) if scores is None else scores[known]
+        groups = self._significant(wanted, candidates, n_slices, n_tried)
+        slices = [self._described(group, p, errors, known) for group, p in groups]
+        return sorted(slices, key=lambda one: -one.severity * one.size)
+
+    def _significant(
+        self, scores: Floats, candidates: Candidates, n_slices: int, n_tried: int
+    ) -> list[tuple[Found, float]]:
+        """Return the groups that chance does not explain, each found among the samples the earlier ones left."""
+        searched = self._searched(len(scores))
+        smallest = max(_FEWEST_SEARCHED, candidates.smallest * len(searched) // len(scores))
+        largest = int(_LARGEST_SHARE * len(searched))
+        everything = Candidates(candidates.masks[searched], candidates.source, smallest, largest)
+        values, kept = scores[searched], np.ones(len(searched), bool)
+        groups: list[tuple[Found, float]] = []
+        while len(groups) < n_slices:
+            part = (
+                everything if kept.all() else Candidates(everything.masks[kept], everything.source, smallest, largest)
+            )
+            found = search(_standard(values[kept]), part)
+            # With the samples set aside, a group may be larger than a slice may be.
+            found = [one for one in found if everything.members(one.group).sum() <= largest]
+            p = min(1.0, n_tried * self._chance(found[0].z, values, everything)) if found else 1.0
+            if p > ALPHA:
+                break
+            groups.append((found[0], p))
+            kept &= ~everything.members(found[0].group)
+        return groups
+
+    def _chance(self, z: float, scores: Floats, candidates: Candidates) -> float:
+        """Return the probability of such a z; the same scores in another order have the same chance."""
+        key = np.sort(scores).round(6).tobytes() + candidates.masks.tobytes()
+        key = hashlib.sha256(key).digest()
+        if key not in self._bests:
+            bests = shuffled_bests(
+                scores, candidates, n_permutations=_PERMUTATIONS, random_state=self._random_state, stop_above=z
+            )
+            if len(bests) < _PERMUTATIONS:
+                return 1.0
+            self._bests[key] = bests
+        return chance_of(z, self._bests[key])
+
+    def _searched(self, n: int) -> Ints:
+        if n <= _SEARCHED:
+            return np.arange(n)
+        return np.sort(np.random.default_rng(self._random_state).choice(n, _SEARCHED, replace=False))
+
+    def _candidates(self, known: Ints) -> tuple[list[Condition], Candidates]:
+        key = known.tobytes()
+        if key not in self._made:
+            smallest = max(_SMALLEST, int(_SMALLEST_SHARE * len(known)))
+            listed, masks = conditions(self._metadata.iloc[known], smallest=smallest)
+            source = [sum(ord(c) << (i % 40) for i, c in enumerate(one.column)) for one in listed]
+            regions = _regions(self._points[known], [np.asarray(g)[known] for g in self._groups], self._random_state)
+            regions = regions[:, (regions.sum(axis=0) >= smallest)]
+            listed = listed + [Condition("", "a region of latent space")] * regions.shape[1]
+            numbers = np.unique(source, return_inverse=True)[1] if source else np.empty(0, np.int64)
+            all_sources = np.append(numbers, np.full(regions.shape[1], len(source)))
+            largest = int(_LARGEST_SHARE * len(known))
+            candidates = Candidates(np.hstack([masks, regions]), all_sources, smallest, largest)
+            self._made[key] = listed, candidates
+        return self._made[key]
+
+    def _described(self, found: Found, p: float, errors: Floats, known: Ints) -> Slice:
+        listed, candidates = self._candidates(known)
+        inside = candidates.members(found.group)
+        own = known[inside]
+        named = [listed[index] for index in found.group]
+        own_columns = [one.column for one in named if one.column]
+        on_metadata = [index for index, one in enumerate(listed) if one.column]
+        reasons = explained(
+            inside, [listed[i] for i in on_metadata], candidates.masks[:, on_metadata], first=own_columns
+        )
+        words = [one.text for one in named if one.column]
+        is_region = len(words) < len(named)
+        if is_region:
+            more = [one.text for one in reasons if one.column not in own_columns][:2]
+            words = [*words, "a region of latent space" + (f", mostly {' and '.join(more)}" if more else "")]
+        severity = float(errors[own].mean() - errors[known[~inside]].mean())
+        worst = own[np.argsort(-errors[own], kind="stable")]
+        return Slice(worst, severity, p, ", ".join(words), tuple(reasons), is_region)
+
+
+def _standard(scores: Floats) -> Floats:
+    spread = scores.std()
+    return (scores - scores.mean()) / spread if spread > 1e-12 else np.zeros(len(scores))
+
+
+def _regions(points: npt.NDArray[np.float32], groups: list[npt.NDArray[np.int64]], random_state: int) -> Bools:
+    """Return the members of every cluster of several partitions, and of the groups given."""
+    masks: list[Bools] = [group == number for group in groups for number in np.unique(group[group >= 0])]
+    if (points != points[0]).any():
+        flat = reduced(points)
+        for n_clusters in _REGIONS:
+            if n_clusters * _PER_REGION <= len(flat):
+                ids = partition(flat, n_clusters, random_state)
+                masks += [ids == number for number in np.unique(ids)]
+        masks += _balls(flat, random_state)
+    different = {mask.tobytes(): mask for mask in masks}
+    return np.stack(list(different.values()), axis=1) if different else np.zeros((len(points), 0), bool)
+
+
+def _balls(flat: npt.NDArray[np.float32], random_state: int) -> list[Bools]:
+    """Return the nearest samples around some drawn ones, in a few sizes."""
+    generator = np.random.default_rng(random_state)
+    masks = []
+    for center in generator.choice(len(flat), min(_BALLS, len(flat)), replace=False):
+        away = np.square(flat - flat[center]).sum(axis=1)
+        masks += [away <= np.quantile(away, share) for share in _BALL_SHARES]
+    return masks

@@ -1,0 +1,138 @@
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from latent_space.insights import find_slices
+from latent_space.insights.search import normal_scores
+
+
+def draw_setting(seed, *, planted=True):
+    """Clusters, metadata of which most is noise, and errors that are higher in one slice of one of four kinds."""
+    generator = np.random.default_rng(seed)
+    n, n_clusters = int(generator.integers(400, 900)), int(generator.integers(4, 9))
+    cluster = generator.integers(0, n_clusters, n)
+    latents = 3 * generator.normal(size=(n_clusters, 24))[cluster] + generator.normal(size=(n, 24))
+    metadata = pd.DataFrame(
+        {
+            "image_id": [f"{i}.jpg" for i in range(n)],
+            "tote_colour": np.array(["yellow", "blue", "grey"])[generator.integers(0, 3, n)],
+            "clutter": generator.gamma(2, 5, n),
+            **{f"flag_{i}": generator.random(n) < 0.3 for i in range(4)},
+            **{f"level_{i}": generator.normal(size=n) for i in range(4)},
+        }
+    )
+    yellow, cluttered = metadata["tote_colour"] == "yellow", metadata["clutter"] > metadata["clutter"].quantile(0.8)
+    region = cluster == 0
+    mask = [yellow & cluttered, cluttered & metadata["flag_0"], region, region & (metadata["level_1"] > 0)][seed % 4]
+    errors = np.exp(0.5 * generator.normal(size=n) + (1.2 * mask if planted else 0))
+    return latents, errors, metadata, np.asarray(mask)
+
+
+def test_most_planted_slices_come_first():
+    precisions = []
+    for seed in range(8):
+        latents, errors, metadata, mask = draw_setting(seed)
+        found = find_slices(latents, errors, metadata)
+        precisions.append(mask[found[0].indices[:10]].mean() if found else 0)
+    assert np.mean(np.array(precisions) >= 0.8) >= 0.75
+
+
+def test_noise_has_no_slices():
+    claimed = [bool(find_slices(*draw_setting(seed, planted=False)[:3])) for seed in range(10)]
+    assert sum(claimed) <= 1
+
+
+def test_a_slice_is_named_by_readable_conditions_and_holds_what_they_say():
+    latents, errors, metadata, _ = draw_setting(4)
+    (first, *_) = find_slices(latents, errors, metadata)
+    parts = first.description.split(", ")
+    assert "tote_colour = yellow" in parts
+    clutter = next(part for part in parts if part.startswith("clutter >"))
+    bound = float(clutter.split()[-1])
+    expected = (metadata["tote_colour"] == "yellow") & (metadata["clutter"] > bound)
+    if len(parts) == 2:
+        assert set(first.indices) == set(np.flatnonzero(expected))
+    inside = np.isin(np.arange(len(errors)), first.indices)
+    assert first.severity == pytest.approx(errors[inside].mean() - errors[~inside].mean())
+    assert first.size == inside.sum() == len(first.indices)
+    assert first.p_value <= 0.01
+    assert (np.diff(errors[first.indices]) <= 0).all()
+    assert {one.column for one in first.explained_by[:2]} == {"tote_colour", "clutter"}
+
+
+def test_region_is_described_by_the_metadata_that_sets_it_apart():
+    generator = np.random.default_rng(0)
+    latents = generator.normal(size=(400, 8))
+    latents[:40] += 12
+    metadata = pd.DataFrame(
+        {"lighting": np.where(np.arange(400) < 40, "dim", generator.choice(["dim", "bright"], 400))}
+    )
+    errors = generator.normal(size=400) + 2 * (np.arange(400) < 40)
+    (first, *_) = find_slices(latents, errors, metadata)
+    assert first.is_region
+    assert set(first.indices) == set(range(40))
+    assert first.description == "a region of latent space, mostly lighting = dim"
+
+
+def test_slices_come_by_severity_times_size_and_do_not_repeat_one_another():
+    generator = np.random.default_rng(1)
+    metadata = pd.DataFrame({name: generator.random(1200) < 0.15 for name in ("wet", "old", "new")})
+    errors = generator.normal(size=1200) + 3 * metadata["wet"] + 1.5 * metadata["old"]
+    found = find_slices(generator.normal(size=(1200, 4)), errors, metadata)
+    assert [one.description for one in found][:2] == ["wet = yes", "old = yes"]
+    weights = [one.severity * one.size for one in found]
+    assert weights == sorted(weights, reverse=True)
+
+
+def test_ids_are_no_explanation():
+    generator = np.random.default_rng(0)
+    metadata = pd.DataFrame({"number": np.arange(300), "name": [f"n{i}" for i in range(300)]})
+    found = find_slices(generator.normal(size=(300, 4)), np.arange(300.0), metadata)
+    assert not [one for one in found if "number" in one.description or "name" in one.description]
+
+
+def test_unmeasured_samples_are_in_no_slice():
+    latents, errors, metadata, _ = draw_setting(0)
+    errors[::3] = np.nan
+    for one in find_slices(latents, errors, metadata):
+        assert not (one.indices % 3 == 0).any()
+
+
+def test_same_seed_same_slices():
+    latents, errors, metadata, _ = draw_setting(2)
+    one, other = (find_slices(latents, errors, metadata, random_state=3) for _ in range(2))
+    assert [(each.description, each.p_value) for each in one] == [(each.description, each.p_value) for each in other]
+
+
+@pytest.mark.parametrize(
+    ("latents", "values"),
+    [
+        (np.ones((60, 3)), np.arange(60.0)),
+        (np.eye(3), np.arange(3.0)),
+        (np.eye(1), [1.0]),
+        (np.random.default_rng(0).normal(size=(60, 3)), np.full(60, np.nan)),
+        (np.random.default_rng(0).normal(size=(60, 3)), np.ones(60)),
+    ],
+)
+def test_nothing_to_find_is_no_slice(latents, values):
+    assert find_slices(latents, values) == []
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=40))
+@settings(max_examples=50, deadline=None)
+def test_normal_scores_keep_the_order(values):
+    scores = normal_scores(values)
+    order = np.argsort(values, kind="stable")
+    assert (np.diff(scores[order]) >= -1e-9).all()
+    assert abs(scores.mean()) < 1e-9
+
+
+def test_rows_must_agree():
+    with pytest.raises(ValueError, match=re.escape("values must have a row per sample, 5; got 4")):
+        find_slices(np.eye(5), np.zeros(4))
+    with pytest.raises(ValueError, match=re.escape("metadata must have a row per sample, 5; got 1")):
+        find_slices(np.eye(5), np.zeros(5), pd.DataFrame({"a": [1]}))
