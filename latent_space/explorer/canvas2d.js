@@ -68,7 +68,8 @@ class CanvasPoints {
         if (row < 0 || row >= height) continue;
         for (let dx = -reach; dx <= reach; dx += 1) {
           const far = dx * dx + dy * dy;
-          if (far <= r * r && far >= hollow && px + dx >= 0 && px + dx < width) pixels[row * width + px + dx] = colors[i];
+          if (far <= r * r && far >= hollow && px + dx >= 0 && px + dx < width)
+            pixels[row * width + px + dx] = colors[i];
         }
       }
     }

@@ -2,11 +2,50 @@
 
 const SYSTEM_DARK = window.matchMedia("(prefers-color-scheme: dark)");
 // Plasma, even steps of perception, without the end that the background swallows.
-const RAMP = ["#0d0887", "#310597", "#4c02a1", "#6600a7", "#7e03a8", "#9511a1", "#aa2395", "#bc3587", "#cc4778",
-  "#da5a6a", "#e66c5c", "#f0804e", "#f89540", "#fdac33", "#fdc527", "#f8df25", "#f0f921"].map(rgb);
+const RAMP = [
+  "#0d0887",
+  "#310597",
+  "#4c02a1",
+  "#6600a7",
+  "#7e03a8",
+  "#9511a1",
+  "#aa2395",
+  "#bc3587",
+  "#cc4778",
+  "#da5a6a",
+  "#e66c5c",
+  "#f0804e",
+  "#f89540",
+  "#fdac33",
+  "#fdc527",
+  "#f8df25",
+  "#f0f921",
+].map(rgb);
 const PALETTE = {
-  light: ["#3a6fd8", "#e07b1f", "#2f9e5f", "#c9407a", "#7a56c8", "#1f9bb0", "#b8931c", "#8a5a3c", "#d1483d", "#5f8f1e"].map(rgb),
-  dark: ["#7ea6ff", "#ffa657", "#63d08f", "#f57fb1", "#b39bf5", "#56cfe1", "#e6c650", "#c99a7c", "#ff8078", "#a9d65a"].map(rgb),
+  light: [
+    "#3a6fd8",
+    "#e07b1f",
+    "#2f9e5f",
+    "#c9407a",
+    "#7a56c8",
+    "#1f9bb0",
+    "#b8931c",
+    "#8a5a3c",
+    "#d1483d",
+    "#5f8f1e",
+  ].map(rgb),
+  dark: [
+    "#7ea6ff",
+    "#ffa657",
+    "#63d08f",
+    "#f57fb1",
+    "#b39bf5",
+    "#56cfe1",
+    "#e6c650",
+    "#c99a7c",
+    "#ff8078",
+    "#a9d65a",
+  ].map(rgb),
 };
 const N_SHADES = 64;
 const MOST_COLORS = 30;
@@ -27,7 +66,13 @@ function styleColor(name) {
   if (!STYLE_COLORS.has(key)) {
     const probe = make("i", { style: `color: var(${name})` });
     document.body.append(probe);
-    STYLE_COLORS.set(key, getComputedStyle(probe).color.match(/[\d.]+/g).map(Number).slice(0, 3));
+    STYLE_COLORS.set(
+      key,
+      getComputedStyle(probe)
+        .color.match(/[\d.]+/g)
+        .map(Number)
+        .slice(0, 3),
+    );
     probe.remove();
   }
   return STYLE_COLORS.get(key);
@@ -51,8 +96,11 @@ function shade(share) {
 // As many colours as levels: the palette, then lighter and darker ones of it, and one gray for all the rest.
 function levelColors(n) {
   const palette = PALETTE[isDark() ? "dark" : "light"];
-  const colors = [...palette, ...palette.map((color) => mix(color, [255, 255, 255], 0.42)),
-    ...palette.map((color) => mix(color, [0, 0, 0], 0.38))].slice(0, MOST_COLORS);
+  const colors = [
+    ...palette,
+    ...palette.map((color) => mix(color, [255, 255, 255], 0.42)),
+    ...palette.map((color) => mix(color, [0, 0, 0], 0.38)),
+  ].slice(0, MOST_COLORS);
   return n > MOST_COLORS ? [...colors.slice(0, -1), styleColor("--faint")] : colors;
 }
 
@@ -83,7 +131,8 @@ function radii(column, n) {
   if (!column) return sizes;
   const [low, high] = column.kind === "category" ? [0, column.levels.length - 1] : robustRange(column);
   for (let i = 0; i < n; i += 1) {
-    const share = column.has(i) && high > low ? Math.min(1, Math.max(0, (column.values[i] - low) / (high - low))) : 0.15;
+    const share =
+      column.has(i) && high > low ? Math.min(1, Math.max(0, (column.values[i] - low) / (high - low))) : 0.15;
     sizes[i] = base * (0.65 + 1.25 * share);
   }
   return sizes;

@@ -6,7 +6,11 @@ function fillTooltip(place, sight, pictures, i) {
   const { table } = sight;
   const columns = [sight.color, sight.size, ...sight.shown].map((name) => table.column.get(name)).filter(Boolean);
   const rows = [...new Set(columns)].filter((column) => column.has(i)).slice(0, MOST_IN_TOOLTIP);
-  const body = make("tbody", {}, ...rows.map((column) => make("tr", {}, make("td", {}, column.label), make("td", {}, cell(column, i)))));
+  const body = make(
+    "tbody",
+    {},
+    ...rows.map((column) => make("tr", {}, make("td", {}, column.label), make("td", {}, cell(column, i)))),
+  );
   place.replaceChildren();
   if (pictures.has(table, i)) place.append(make("div", { class: "picture" }, pictures.thumbnail(table, i, 128)));
   place.append(make("div", {}, make("p", { class: "id" }, table.ids[i]), make("table", {}, body)));
@@ -36,8 +40,15 @@ function fillDetails(place, table, pictures, i, unpin) {
 function valueTable(columns, i) {
   const body = make("tbody");
   for (const column of columns) {
-    body.append(make("tr", {}, make("td", { title: column.name }, column.label), make("td", {}, cell(column, i)),
-      make("td", {}, ...(column.kind === "number" ? [rankMark(column, column.values[i])] : []))));
+    body.append(
+      make(
+        "tr",
+        {},
+        make("td", { title: column.name }, column.label),
+        make("td", {}, cell(column, i)),
+        make("td", {}, ...(column.kind === "number" ? [rankMark(column, column.values[i])] : [])),
+      ),
+    );
   }
   return make("table", { class: "values" }, body);
 }
@@ -53,12 +64,19 @@ function pictureViews(table, pictures, i) {
   const views = pictures.views(table, i);
   if (!views.length) return [make("p", { class: "note" }, "This sample has no picture.")];
   const frame = make("div", { class: "picture" });
-  const buttons = views.map(([name, view], k) => makeButton(name, () => {
-    frame.replaceChildren(view());
-    pictureViews.last = name;
-    buttons.forEach((other, l) => other.setAttribute("aria-pressed", String(k === l)));
-  }));
-  buttons[Math.max(0, views.findIndex(([name]) => name === pictureViews.last))].click();
+  const buttons = views.map(([name, view], k) =>
+    makeButton(name, () => {
+      frame.replaceChildren(view());
+      pictureViews.last = name;
+      buttons.forEach((other, l) => other.setAttribute("aria-pressed", String(k === l)));
+    }),
+  );
+  buttons[
+    Math.max(
+      0,
+      views.findIndex(([name]) => name === pictureViews.last),
+    )
+  ].click();
   return buttons.length > 1 ? [frame, make("div", { class: "views" }, ...buttons)] : [frame];
 }
 
@@ -67,23 +85,68 @@ function fillSummary(place, sight, saved, on) {
   const { table, selected, visible } = sight;
   place.replaceChildren();
   if (!selected) {
-    place.append(make("h2", {}, "Nothing pinned"),
-      make("p", { class: "note" }, "Point at a sample to see it, click to pin it. Shift-drag draws a lasso; the list below follows."));
+    place.append(
+      make("h2", {}, "Nothing pinned"),
+      make(
+        "p",
+        { class: "note" },
+        "Point at a sample to see it, click to pin it. Shift-drag draws a lasso; the list below follows.",
+      ),
+    );
   } else {
-    place.append(make("h2", {}, sight.name || "Selection"), make("p", { class: "note" }, "What sets it apart from the others in sight:"));
-    if (sight.telling?.selected !== selected || sight.telling.visible !== visible) sight.telling = { selected, visible, columns: tellingColumns(table, selected, visible) };
+    place.append(
+      make("h2", {}, sight.name || "Selection"),
+      make("p", { class: "note" }, "What sets it apart from the others in sight:"),
+    );
+    if (sight.telling?.selected !== selected || sight.telling.visible !== visible)
+      sight.telling = { selected, visible, columns: tellingColumns(table, selected, visible) };
     const telling = sight.telling.columns;
-    const rows = telling.map(({ column, own, rest, more, level }) => make("tr", {},
-      make("td", {}, makeButton(level === undefined ? column.label : `${column.label} = ${level}`, () => on.color(column.name), { class: "plain", title: "Colour by it" })),
-      make("td", { class: "strong" }, `${more ? "↑" : "↓"} ${own}`), make("td", {}, rest)));
-    const head = make("thead", {}, make("tr", {}, make("th", { scope: "col" }, ""), make("th", { scope: "col" }, "selected"), make("th", { scope: "col" }, "others")));
-    place.append(rows.length ? make("table", { class: "telling" }, head, make("tbody", {}, ...rows)) : make("p", { class: "note" }, "nothing: it is everything in sight."));
+    const rows = telling.map(({ column, own, rest, more, level }) =>
+      make(
+        "tr",
+        {},
+        make(
+          "td",
+          {},
+          makeButton(level === undefined ? column.label : `${column.label} = ${level}`, () => on.color(column.name), {
+            class: "plain",
+            title: "Colour by it",
+          }),
+        ),
+        make("td", { class: "strong" }, `${more ? "↑" : "↓"} ${own}`),
+        make("td", {}, rest),
+      ),
+    );
+    const head = make(
+      "thead",
+      {},
+      make(
+        "tr",
+        {},
+        make("th", { scope: "col" }, ""),
+        make("th", { scope: "col" }, "selected"),
+        make("th", { scope: "col" }, "others"),
+      ),
+    );
+    place.append(
+      rows.length
+        ? make("table", { class: "telling" }, head, make("tbody", {}, ...rows))
+        : make("p", { class: "note" }, "nothing: it is everything in sight."),
+    );
   }
   const own = saved.all.filter((one) => one.table === table.key);
   if (own.length) place.append(make("h3", {}, "Kept selections"));
   for (const one of own) {
-    place.append(make("div", { class: "row kept" }, makeButton(one.name, () => on.restore(one), { class: "plain" }),
-      make("small", {}, readable(one.ids.length)), makeButton("×", () => on.forget(one), { class: "x", "aria-label": `Forget ${one.name}` })));
+    place.append(
+      make(
+        "div",
+        { class: "row kept" },
+        makeButton(one.name, () => on.restore(one), { class: "plain" }),
+        make("small", {}, readable(one.ids.length)),
+        makeButton("×", () => on.forget(one), { class: "x", "aria-label": `Forget ${one.name}` }),
+      ),
+    );
   }
-  if (!saved.isKept) place.append(make("p", { class: "note" }, "This browser keeps nothing for pages from disk: export what you need."));
+  if (!saved.isKept)
+    place.append(make("p", { class: "note" }, "This browser keeps nothing for pages from disk: export what you need."));
 }

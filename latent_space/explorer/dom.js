@@ -5,7 +5,8 @@ const SVG_SPACE = "http://www.w3.org/2000/svg"; // a name, not an address: nothi
 
 function fill(target, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
-    if (value !== null && value !== false && value !== undefined) target.setAttribute(name, value === true ? "" : value);
+    if (value !== null && value !== false && value !== undefined)
+      target.setAttribute(name, value === true ? "" : value);
   }
   target.append(...children.filter((child) => child !== null && child !== undefined));
   return target;
@@ -31,6 +32,15 @@ function makeChoice(type, name, checked, children, act) {
   input.checked = checked;
   input.addEventListener("change", () => act(input.checked));
   return make("label", {}, input, ...children);
+}
+
+// Fill a place anew; what has the focus keeps it, and the place stays scrolled where it is.
+function keepingPlace(place, filling) {
+  const parts = () => [...place.querySelectorAll("button, input")];
+  const [at, top] = [parts().indexOf(document.activeElement), place.scrollTop];
+  filling(place);
+  place.scrollTop = top;
+  if (at >= 0) parts()[at]?.focus({ preventScroll: true });
 }
 
 // A function that does its work once, in the next frame, however often it is called.

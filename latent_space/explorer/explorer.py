@@ -47,6 +47,8 @@ SCRIPTS = (
     "findings.js",
     "link.js",
     "panels.js",
+    "sight.js",
+    "controls.js",
     "explorer.js",
 )
 _HERE = Path(__file__).resolve().parent

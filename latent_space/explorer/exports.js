@@ -21,7 +21,11 @@ function csvText(table, rows, columns) {
   const isInstances = table.key === "instances";
   const lines = [["sample_id", ...(isInstances ? ["instance_id"] : []), ...columns.map((column) => column.name)]];
   for (const i of rows) {
-    lines.push([table.sampleIds[table.sampleOf(i)], ...(isInstances ? [table.ids[i]] : []), ...columns.map((column) => exactCell(column, i))]);
+    lines.push([
+      table.sampleIds[table.sampleOf(i)],
+      ...(isInstances ? [table.ids[i]] : []),
+      ...columns.map((column) => exactCell(column, i)),
+    ]);
   }
   return `${lines.map((line) => line.map(csvField).join(",")).join("\r\n")}\r\n`;
 }
@@ -32,7 +36,7 @@ function jsonText(table, rows, name, run) {
   return `${JSON.stringify(content, null, 1)}\n`;
 }
 
-// The column that names a sample's image in its COCO file, where there is one: whole numbers, whatever they are kept as.
+// The column that names a sample's image in its COCO file, where there is one: whole numbers, as numbers or texts.
 function imageIdColumn(samples) {
   return samples.columns.find((column) => /(^|_)image_id$/.test(column.name) && isWholeNumbers(column)) ?? null;
 }
@@ -48,7 +52,9 @@ function isWholeNumbers(column) {
 function cocoText(samples, table, rows) {
   const column = imageIdColumn(samples);
   const value = column.kind === "category" ? (i) => column.levels[column.values[i]] : (i) => column.values[i];
-  const ids = sampleRows(table, rows).filter((i) => column.has(i)).map((i) => Number(value(i)));
+  const ids = sampleRows(table, rows)
+    .filter((i) => column.has(i))
+    .map((i) => Number(value(i)));
   return `${JSON.stringify({ image_ids: ids })}\n`;
 }
 
@@ -60,6 +66,20 @@ function download(name, type, text) {
 }
 
 function fileName(name, ending) {
-  const plain = name.normalize("NFKD").replace(/[^\p{L}\p{N}._-]+/gu, "-").replace(/^[-.]+|[-.]+$/g, "").slice(0, 60);
+  const plain = name
+    .normalize("NFKD")
+    .replace(/[^\p{L}\p{N}._-]+/gu, "-")
+    .replace(/^[-.]+|[-.]+$/g, "")
+    .slice(0, 60);
   return `${plain || "selection"}.${ending}`;
+}
+
+// The rows of the lists as a file; a CSV has the columns of the table.
+function downloadListed({ table, rows, name: given, selected, shown }, run, format) {
+  const name = given.trim() || (selected ? "selection" : table.noun);
+  const columns = shown.map((one) => table.column.get(one)).filter(Boolean);
+  if (format === "csv") download(fileName(name, "csv"), "text/csv", csvText(table, rows, columns));
+  else if (format === "json") {
+    download(fileName(name, "json"), "application/json", jsonText(table, rows, name, run.run.id));
+  } else download(fileName(`${name}-image-ids`, "json"), "application/json", cocoText(run.tables[0], table, rows));
 }

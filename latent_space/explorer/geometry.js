@@ -11,7 +11,7 @@ function pointsInside({ x, y }, polygon) {
     if (!(px >= left && px <= right && py >= low && py <= high)) continue;
     let odd = false;
     for (let a = 0, b = xs.length - 1; a < xs.length; b = a, a += 1) {
-      if ((ys[a] > py) !== (ys[b] > py) && px < ((xs[b] - xs[a]) * (py - ys[a])) / (ys[b] - ys[a]) + xs[a]) odd = !odd;
+      if (ys[a] > py !== ys[b] > py && px < ((xs[b] - xs[a]) * (py - ys[a])) / (ys[b] - ys[a]) + xs[a]) odd = !odd;
     }
     inside[i] = odd ? 1 : 0;
   }
@@ -19,7 +19,12 @@ function pointsInside({ x, y }, polygon) {
 }
 
 function rectangle([x0, y0], [x1, y1]) {
-  return [[x0, y0], [x1, y0], [x1, y1], [x0, y1]];
+  return [
+    [x0, y0],
+    [x1, y0],
+    [x1, y1],
+    [x0, y1],
+  ];
 }
 
 function boundsOf({ x, y }) {
@@ -48,7 +53,9 @@ class PointGrid {
     for (let k = 1; k < this.starts.length; k += 1) this.starts[k] += this.starts[k - 1];
     const next = this.starts.slice();
     this.points = new Uint32Array(this.starts.at(-1));
-    cells.forEach((cell, i) => { if (cell >= 0) this.points[next[cell]++] = i; });
+    cells.forEach((cell, i) => {
+      if (cell >= 0) this.points[next[cell]++] = i;
+    });
   }
 
   cellOf(px, py) {
@@ -56,9 +63,13 @@ class PointGrid {
     return this.column(px) + this.row(py) * this.columns;
   }
 
-  column(px) { return Math.min(this.columns - 1, Math.max(0, Math.floor((px - this.bounds[0]) / this.cell))); }
+  column(px) {
+    return Math.min(this.columns - 1, Math.max(0, Math.floor((px - this.bounds[0]) / this.cell)));
+  }
 
-  row(py) { return Math.min(this.rows - 1, Math.max(0, Math.floor((py - this.bounds[1]) / this.cell))); }
+  row(py) {
+    return Math.min(this.rows - 1, Math.max(0, Math.floor((py - this.bounds[1]) / this.cell)));
+  }
 
   // The nearest point within reach that `accept(i, dx, dy)` takes, or -1.
   nearest(cx, cy, reach, accept) {

@@ -15,7 +15,13 @@ function listenToGestures(view) {
   overlay.addEventListener("pointerdown", (event) => {
     if (event.button > 0) return;
     const at = placeOf(event, overlay);
-    drag = { start: at, last: at, moved: 0, tool: view.tool === "pan" && event.shiftKey ? "lasso" : view.tool, outline: [at] };
+    drag = {
+      start: at,
+      last: at,
+      moved: 0,
+      tool: view.tool === "pan" && event.shiftKey ? "lasso" : view.tool,
+      outline: [at],
+    };
     overlay.setPointerCapture(event.pointerId);
   });
   overlay.addEventListener("pointermove", (event) => {
@@ -31,16 +37,31 @@ function listenToGestures(view) {
   });
   overlay.addEventListener("pointerup", (event) => {
     if (drag && drag.moved <= STILL) view.on.pin(view.nearest(placeOf(event, overlay)));
-    else if (drag && drag.tool !== "pan") view.on.draw(view.outline.map((at) => view.unplace(at)), view.map, combining(event));
+    else if (drag && drag.tool !== "pan")
+      view.on.draw(
+        view.outline.map((at) => view.unplace(at)),
+        view.map,
+        combining(event),
+      );
     drag = endDrag(view);
   });
-  overlay.addEventListener("pointercancel", () => { drag = endDrag(view); });
-  overlay.addEventListener("pointerleave", (event) => { if (!drag) view.on.hover(-1, event); });
-  overlay.addEventListener("dblclick", () => { if (view.tool === "pan") view.reset(); });
-  overlay.addEventListener("wheel", (event) => {
-    event.preventDefault();
-    view.zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0016)), placeOf(event, overlay));
-  }, { passive: false });
+  overlay.addEventListener("pointercancel", () => {
+    drag = endDrag(view);
+  });
+  overlay.addEventListener("pointerleave", (event) => {
+    if (!drag) view.on.hover(-1, event);
+  });
+  overlay.addEventListener("dblclick", () => {
+    if (view.tool === "pan") view.reset();
+  });
+  overlay.addEventListener(
+    "wheel",
+    (event) => {
+      event.preventDefault();
+      view.zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0016)), placeOf(event, overlay));
+    },
+    { passive: false },
+  );
   overlay.addEventListener("keydown", (event) => pressKey(view, event));
 }
 

@@ -34,14 +34,27 @@ function colorBar(column, scale, visible) {
   const counts = binCounts(column, N_BARS, visible);
   const most = Math.max(1, ...counts);
   const name = `${column.label} from ${readable(low)} to ${readable(high)}`;
-  const svg = makeSvg("svg", { class: "bar", viewBox: `0 0 ${N_BARS} 46`, preserveAspectRatio: "none", role: "img", "aria-label": name });
+  const svg = makeSvg("svg", {
+    class: "bar",
+    viewBox: `0 0 ${N_BARS} 46`,
+    preserveAspectRatio: "none",
+    role: "img",
+    "aria-label": name,
+  });
   counts.forEach((count, k) => {
     const tall = count ? 1.5 + 34 * Math.sqrt(count / most) : 0;
     const fill = css(shade(k / (N_BARS - 1)));
-    svg.append(makeSvg("rect", { x: k, y: 37 - tall, width: 0.9, height: tall, fill }), makeSvg("rect", { x: k, y: 39, width: 1.05, height: 7, fill }));
+    svg.append(
+      makeSvg("rect", { x: k, y: 37 - tall, width: 0.9, height: tall, fill }),
+      makeSvg("rect", { x: k, y: 39, width: 1.05, height: 7, fill }),
+    );
   });
   const clipped = [quantile(column, 0) < low, quantile(column, 1) > high];
   const ticks = make("div", { class: "ticks" }, make("span", {}, (clipped[0] ? "≤ " : "") + readable(low)));
-  if (high > low) ticks.append(make("span", {}, readable((low + high) / 2)), make("span", {}, (clipped[1] ? "≥ " : "") + readable(high)));
+  if (high > low)
+    ticks.append(
+      make("span", {}, readable((low + high) / 2)),
+      make("span", {}, (clipped[1] ? "≥ " : "") + readable(high)),
+    );
   return [svg, ticks];
 }

@@ -12,7 +12,10 @@ function rowsToText(rows) {
     for (; step > 127; step >>>= 7) bytes.push((step & 127) | 128);
     bytes.push(step);
   }
-  return btoa(bytes.map((byte) => String.fromCharCode(byte)).join("")).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  return btoa(bytes.map((byte) => String.fromCharCode(byte)).join(""))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replaceAll("=", "");
 }
 
 function rowsFromText(text) {
@@ -43,7 +46,8 @@ function toHash({ sight, views, layout }) {
   const filters = [...sight.filters].filter(([, filter]) => !isOpen(filter));
   if (filters.length) parts.set("filter", JSON.stringify(Object.fromEntries(filters)));
   for (const { map, view, whole } of views.map((one) => ({ map: one.map, view: one.view, whole: one.whole() }))) {
-    if (view.zoom !== 1 || view.x !== whole.x || view.y !== whole.y) parts.set(`at-${map.key}`, [view.x, view.y, view.zoom].map((value) => Number(value.toPrecision(6))).join(","));
+    if (view.zoom !== 1 || view.x !== whole.x || view.y !== whole.y)
+      parts.set(`at-${map.key}`, [view.x, view.y, view.zoom].map((value) => Number(value.toPrecision(6))).join(","));
   }
   if (sight.pinned >= 0) parts.set("pin", sight.table.ids[sight.pinned]);
   if (sight.selected) {
@@ -65,7 +69,8 @@ function fromHash(hash, tables) {
   }
   for (const { key } of table.maps) {
     const [x, y, zoom] = (parts.get(`at-${key}`) ?? "").split(",").map(Number);
-    if (Number.isFinite(x) && Number.isFinite(y) && zoom > 0) view.places[key] = { x, y, zoom: Math.min(MOST_ZOOM, zoom) };
+    if (Number.isFinite(x) && Number.isFinite(y) && zoom > 0)
+      view.places[key] = { x, y, zoom: Math.min(MOST_ZOOM, zoom) };
   }
   try {
     for (const [name, filter] of Object.entries(JSON.parse(parts.get("filter") ?? "{}"))) {
@@ -86,4 +91,17 @@ function fitsColumn(column, filter) {
   if (column.kind === "category") return Array.isArray(filter.hidden);
   if (column.kind === "text") return typeof filter.text === "string";
   return ["low", "high"].every((end) => filter[end] === null || Number.isFinite(filter[end]));
+}
+
+function applyView(sight, view) {
+  Object.assign(sight, {
+    color: view.color ?? sight.color,
+    size: view.size ?? sight.size,
+    filters: view.filters,
+    visible: visibleRows(view.table, view.filters),
+    selected: view.rows?.length ? maskOf(view.rows, view.table.n) : null,
+    name: view.name,
+    key: null,
+    pinned: view.pinned,
+  });
 }

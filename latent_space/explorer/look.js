@@ -38,6 +38,8 @@ function sortedByKey(keys, nKeys) {
     total += count;
   }
   const order = new Uint32Array(total);
-  keys.forEach((key, i) => { if (key) order[starts[key]++] = i; });
+  keys.forEach((key, i) => {
+    if (key) order[starts[key]++] = i;
+  });
   return order;
 }

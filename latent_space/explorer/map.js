@@ -2,22 +2,54 @@
 
 const REACH = 14;
 const MOST_ZOOM = 400;
+const MAP_KEYS = "arrow keys go from point to point, Enter pins, Space selects, plus and minus zoom, 0 shows all";
 
 class MapView {
   // on: {hover(i, at), pin(i), draw(polygon, map, how), toggle(i), moved()}; i is a row, or -1 for none.
   // renderer: "webgl" or "canvas" where one is asked for.
   constructor(map, table, on, renderer) {
-    Object.assign(this, { map, table, on, look: null, hovered: -1, pinned: -1, outline: null, tool: "pan", stale: false });
+    Object.assign(this, {
+      map,
+      table,
+      on,
+      look: null,
+      hovered: -1,
+      pinned: -1,
+      outline: null,
+      tool: "pan",
+      stale: false,
+    });
     this.bounds = boundsOf(map);
     this.frame = inNextFrame(() => this.paint());
-    this.overlay = make("canvas", { class: "overlay", tabindex: "0", role: "application", "aria-roledescription": "map" });
-    this.overlay.setAttribute("aria-label", `${map.name} of the ${table.noun}: arrow keys go from point to point, Enter pins, Space selects, plus and minus zoom, 0 shows all`);
-    const zoom = make("div", { class: "zoom" }, this.button("+", "Zoom in", () => this.zoom(1.5)),
-      this.button("−", "Zoom out", () => this.zoom(1 / 1.5)), this.button("⤢", "Show all", () => this.reset()));
+    this.overlay = make("canvas", {
+      class: "overlay",
+      tabindex: "0",
+      role: "application",
+      "aria-roledescription": "map",
+    });
+    this.overlay.setAttribute("aria-label", `${map.name} of the ${table.noun}: ${MAP_KEYS}`);
+    const zoom = make(
+      "div",
+      { class: "zoom" },
+      this.button("+", "Zoom in", () => this.zoom(1.5)),
+      this.button("−", "Zoom out", () => this.zoom(1 / 1.5)),
+      this.button("⤢", "Show all", () => this.reset()),
+    );
     this.plot = make("div", { class: "plot" }, this.overlay, zoom);
-    this.element = make("section", { class: "map", "aria-label": `${map.name} of the ${table.noun}` },
-      make("header", {}, make("h2", {}, map.name), make("p", { class: "quality", title: map.quality }, map.quality || "quality not measured")), this.plot);
-    this.useRenderer(renderer === "canvas" ? null : WebglPoints.make(map, this.bounds, () => this.fallBack(), renderer === "webgl"));
+    this.element = make(
+      "section",
+      { class: "map", "aria-label": `${map.name} of the ${table.noun}` },
+      make(
+        "header",
+        {},
+        make("h2", {}, map.name),
+        make("p", { class: "quality", title: map.quality }, map.quality || "quality not measured"),
+      ),
+      this.plot,
+    );
+    this.useRenderer(
+      renderer === "canvas" ? null : WebglPoints.make(map, this.bounds, () => this.fallBack(), renderer === "webgl"),
+    );
     this.view = this.whole();
     listenToGestures(this);
     // Painted at once: a frame later the old picture would show, stretched to the new size.
@@ -49,7 +81,9 @@ class MapView {
     return { x: (x0 + x1) / 2, y: (y0 + y1) / 2, zoom: 1 };
   }
 
-  reset() { this.show(this.whole()); }
+  reset() {
+    this.show(this.whole());
+  }
 
   show(view) {
     this.view = view;
@@ -58,9 +92,13 @@ class MapView {
     this.on.moved();
   }
 
-  get width() { return this.size?.width || 1; }
+  get width() {
+    return this.size?.width || 1;
+  }
 
-  get height() { return this.size?.height || 1; }
+  get height() {
+    return this.size?.height || 1;
+  }
 
   // Pixels per unit of the map, the same for both axes.
   get scale() {
@@ -69,11 +107,16 @@ class MapView {
   }
 
   // How much larger points are drawn when one is near.
-  get grown() { return Math.min(2.2, Math.max(1, this.view.zoom ** 0.35)); }
+  get grown() {
+    return Math.min(2.2, Math.max(1, this.view.zoom ** 0.35));
+  }
 
   place(i) {
     const { scale } = this;
-    return [(this.map.x[i] - this.view.x) * scale + this.width / 2, this.height / 2 - (this.map.y[i] - this.view.y) * scale];
+    return [
+      (this.map.x[i] - this.view.x) * scale + this.width / 2,
+      this.height / 2 - (this.map.y[i] - this.view.y) * scale,
+    ];
   }
 
   unplace([px, py]) {
@@ -85,8 +128,11 @@ class MapView {
     const before = this.scale;
     const zoom = Math.min(MOST_ZOOM, Math.max(0.5, this.view.zoom * factor));
     const after = (before * zoom) / this.view.zoom;
-    this.show({ zoom, x: this.view.x + (at[0] - this.width / 2) * (1 / before - 1 / after),
-      y: this.view.y - (at[1] - this.height / 2) * (1 / before - 1 / after) });
+    this.show({
+      zoom,
+      x: this.view.x + (at[0] - this.width / 2) * (1 / before - 1 / after),
+      y: this.view.y - (at[1] - this.height / 2) * (1 / before - 1 / after),
+    });
   }
 
   pan(dx, dy) {
@@ -99,8 +145,15 @@ class MapView {
     this.grid ??= new PointGrid(this.map, this.bounds);
     const { visible } = this.look;
     const [cx, cy] = this.unplace(at);
-    return this.grid.nearest(cx, cy, reach / this.scale, (i, dx, dy) => visible[i]
-      && (!direction || (i !== this.hovered && (dx || dy) && dx * direction[0] + dy * direction[1] >= 0.7 * Math.hypot(dx, dy))));
+    return this.grid.nearest(
+      cx,
+      cy,
+      reach / this.scale,
+      (i, dx, dy) =>
+        visible[i] &&
+        (!direction ||
+          (i !== this.hovered && (dx || dy) && dx * direction[0] + dy * direction[1] >= 0.7 * Math.hypot(dx, dy))),
+    );
   }
 
   pointAt(i) {

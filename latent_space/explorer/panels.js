@@ -1,10 +1,28 @@
 // The frame of the page: header, tabs, choices, and what never changes.
 
-const LEFT_TABS = [["findings", "Findings"], ["filters", "Filters"], ["labelling", "Label"], ["pruning", "Prune"]];
-const DOCK_TABS = [["gallery", "Gallery"], ["table", "Table"], ["warnings", "Warnings"]];
-const KEYS = [["drag", "pan, or what Drag says: lasso, rectangle"], ["Shift + drag", "lasso"], ["Shift / Alt while drawing", "add to / take from the selection"],
-  ["wheel, + −, 0", "zoom, show all"], ["click, Enter", "pin a sample"], ["arrow keys", "from point to point, or along the table"],
-  ["Space", "select or deselect the sample under the ring"], ["P, L, R", "drag pans, draws a lasso, a rectangle"], ["/", "find a sample"], ["Escape", "unpin, then clear the selection"]];
+const LEFT_TABS = [
+  ["findings", "Findings"],
+  ["filters", "Filters"],
+  ["labelling", "Label"],
+  ["pruning", "Prune"],
+];
+const DOCK_TABS = [
+  ["gallery", "Gallery"],
+  ["table", "Table"],
+  ["warnings", "Warnings"],
+];
+const KEYS = [
+  ["drag", "pan, or what Drag says: lasso, rectangle"],
+  ["Shift + drag", "lasso"],
+  ["Shift / Alt while drawing", "add to / take from the selection"],
+  ["wheel, + −, 0", "zoom, show all"],
+  ["click, Enter", "pin a sample"],
+  ["arrow keys", "from point to point, or along the table"],
+  ["Space", "select or deselect the sample under the ring"],
+  ["P, L, R", "drag pans, draws a lasso, a rectangle"],
+  ["/", "find a sample"],
+  ["Escape", "unpin, then clear the selection"],
+];
 
 // Tabs that show one pane each; `shown(name)` is called whenever one comes to the front.
 function makeTabs(place, tabs, first, shown) {
@@ -17,7 +35,8 @@ function makeTabs(place, tabs, first, shown) {
     }
     shown(name);
   };
-  for (const [name, label] of tabs) place.append(makeButton(label, () => show(name), { role: "tab", "data-pane": name, "aria-controls": name }));
+  for (const [name, label] of tabs)
+    place.append(makeButton(label, () => show(name), { role: "tab", "data-pane": name, "aria-controls": name }));
   place.addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (!step) return;
@@ -37,8 +56,14 @@ function fillHeader(run) {
   const n = run.tables[0].n;
   element("title").textContent = `${task[0].toUpperCase()}${task.slice(1)}: latent space`;
   document.title = `${task}: latent space of ${readable(n)} samples`;
-  element("subtitle").textContent = `${readable(n)} samples: ${splits.map((split, k) => `${readable(counts[k])} ${split}`).join(", ")}`;
-  const shown = { Model: [facts.model, facts.sha].filter(Boolean).join(" · "), Latents: facts.latents, Run: facts.date, Seed: facts.seed };
+  element("subtitle").textContent =
+    `${readable(n)} samples: ${splits.map((split, k) => `${readable(counts[k])} ${split}`).join(", ")}`;
+  const shown = {
+    Model: [facts.model, facts.sha].filter(Boolean).join(" · "),
+    Latents: facts.latents,
+    Run: facts.date,
+    Seed: facts.seed,
+  };
   for (const [name, value] of Object.entries(shown)) {
     if (value) element("facts").append(make("div", {}, make("dt", {}, name), make("dd", {}, value)));
   }
@@ -66,8 +91,18 @@ function meansBySplit({ splits, rows }) {
   const shown = splits.map((_, k) => k).filter((k) => rows.some((row) => row.means[k] !== null));
   if (!shown.length) return [];
   const heads = shown.map((k) => make("th", { scope: "col", title: splits[k] }, splits[k]));
-  const body = rows.map((row) => make("tr", {}, make("td", {}, row.label), ...shown.map((k) => meanCell(row.means[k]))));
-  return [make("h3", {}, "Means by split"), make("table", { id: "metrics" }, make("thead", {}, make("tr", {}, make("th", { scope: "col" }, ""), ...heads)), make("tbody", {}, ...body))];
+  const body = rows.map((row) =>
+    make("tr", {}, make("td", {}, row.label), ...shown.map((k) => meanCell(row.means[k]))),
+  );
+  return [
+    make("h3", {}, "Means by split"),
+    make(
+      "table",
+      { id: "metrics" },
+      make("thead", {}, make("tr", {}, make("th", { scope: "col" }, ""), ...heads)),
+      make("tbody", {}, ...body),
+    ),
+  ];
 }
 
 function fillWarnings(place, lines) {
@@ -78,10 +113,24 @@ function fillWarnings(place, lines) {
 }
 
 function fillHelp(dialog) {
-  dialog.append(make("h2", {}, "Keys and gestures"),
-    make("table", {}, make("tbody", {}, ...KEYS.map(([keys, meaning]) => make("tr", {}, make("td", {}, keys), make("td", {}, meaning))))),
-    make("p", { class: "note" }, "The address of the page holds the view: a copy of it opens the same colours, filters, place and selection."),
-    makeButton("Close", () => dialog.close()));
+  dialog.append(
+    make("h2", {}, "Keys and gestures"),
+    make(
+      "table",
+      {},
+      make(
+        "tbody",
+        {},
+        ...KEYS.map(([keys, meaning]) => make("tr", {}, make("td", {}, keys), make("td", {}, meaning))),
+      ),
+    ),
+    make(
+      "p",
+      { class: "note" },
+      "The address of the page holds the view: a copy of it opens the same colours, filters, place and selection.",
+    ),
+    makeButton("Close", () => dialog.close()),
+  );
   element("help-button").addEventListener("click", () => dialog.showModal());
 }
 
@@ -103,7 +152,8 @@ function listenToFind(sight, pin) {
     const { ids } = sight().table;
     const text = input.value.trim();
     const matches = [];
-    for (let i = 0; i < ids.length && text && matches.length < 30; i += 1) if (ids[i].includes(text)) matches.push(ids[i]);
+    for (let i = 0; i < ids.length && text && matches.length < 30; i += 1)
+      if (ids[i].includes(text)) matches.push(ids[i]);
     element("find-ids").replaceChildren(...matches.map((id) => make("option", { value: id })));
     const exact = ids.indexOf(text);
     if (exact >= 0) pin(exact);
@@ -119,19 +169,45 @@ function listenToCopy() {
     } catch {
       button.textContent = "In the address bar";
     }
-    setTimeout(() => { button.textContent = "Link"; }, 1600);
+    setTimeout(() => {
+      button.textContent = "Link";
+    }, 1600);
   });
 }
 
 // What is listed, and what can be done with it.
 function fillSelectionBar(place, sight, run, on) {
   const { table, selected, rows } = sight;
-  const name = make("input", { type: "text", placeholder: "name this selection", "aria-label": "Name of the selection", id: "selection-name", autocomplete: "off", maxlength: "120" });
+  const name = make("input", {
+    type: "text",
+    placeholder: "name this selection",
+    "aria-label": "Name of the selection",
+    id: "selection-name",
+    autocomplete: "off",
+    maxlength: "120",
+  });
   name.value = sight.name;
   name.addEventListener("input", () => on.name(name.value));
-  name.addEventListener("keydown", (event) => { if (event.key === "Enter") on.keep(); });
+  name.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") on.keep();
+  });
   const formats = [["csv", "CSV"], ["json", "JSON"], ...(imageIdColumn(run.tables[0]) ? [["coco", "COCO ids"]] : [])];
-  const buttons = formats.map(([format, label]) => makeButton(label, () => on.download(format), { title: `Download the ${readable(rows.length)} listed as ${label}`, "data-format": format, disabled: !rows.length }));
-  const own = selected ? [name, makeButton("Keep", on.keep, { title: "Keep it in this browser" }), makeButton("Clear", on.clear, { title: "Escape" })] : [];
-  place.replaceChildren(...own, make("span", { class: "group", role: "group", "aria-label": `Download the listed ${table.noun}` }, ...buttons));
+  const buttons = formats.map(([format, label]) =>
+    makeButton(label, () => on.download(format), {
+      title: `Download the ${readable(rows.length)} listed as ${label}`,
+      "data-format": format,
+      disabled: !rows.length,
+    }),
+  );
+  const own = selected
+    ? [
+        name,
+        makeButton("Keep", on.keep, { title: "Keep it in this browser" }),
+        makeButton("Clear", on.clear, { title: "Escape" }),
+      ]
+    : [];
+  place.replaceChildren(
+    ...own,
+    make("span", { class: "group", role: "group", "aria-label": `Download the listed ${table.noun}` }, ...buttons),
+  );
 }

@@ -19,7 +19,9 @@ class Pictures {
     return this.parsed;
   }
 
-  get thumbnails() { return this.packed.thumbnails; }
+  get thumbnails() {
+    return this.packed.thumbnails;
+  }
 
   has(table, i) {
     return Boolean(this.packed && this.paths[table.sampleOf(i)]);
@@ -54,7 +56,12 @@ class Pictures {
     if (this.has(table, i)) views.push([this.thumbnails.name.replaceAll("_", " "), () => this.large(table, i)]);
     for (const [name, packed] of Object.entries(this.packed.visualizers)) {
       const url = packed.urls ? packed.urls[sample] : this.linked(name, packed, sample);
-      if (url) views.push([name.replaceAll("_", " "), () => framed(make("img", { src: url, alt: `${name.replaceAll("_", " ")} of ${table.ids[i]}` }), table.boxes?.[i])]);
+      if (url)
+        views.push([
+          name.replaceAll("_", " "),
+          () =>
+            framed(make("img", { src: url, alt: `${name.replaceAll("_", " ")} of ${table.ids[i]}` }), table.boxes?.[i]),
+        ]);
     }
     return views;
   }
@@ -64,7 +71,9 @@ class Pictures {
     if (!this.folders.has(name)) this.folders.set(name, unpackCodes(this.bytes, packed.codes));
     const code = this.folders.get(name)[sample];
     const path = this.paths[sample];
-    return code && path ? packed.folder + path.slice(path.lastIndexOf("/") + 1, path.lastIndexOf(".")) + packed.endings[code] : null;
+    return code && path
+      ? packed.folder + path.slice(path.lastIndexOf("/") + 1, path.lastIndexOf(".")) + packed.endings[code]
+      : null;
   }
 
   // The full picture; where it is not in the page, from the run folder, else the tile.
@@ -72,7 +81,9 @@ class Pictures {
     const sample = table.sampleOf(i);
     if (!this.thumbnails.sheets || this.thumbnails.full[sample]) return this.thumbnail(table, i, 300);
     const image = make("img", { src: this.paths[sample], alt: `picture of ${table.ids[i]}` });
-    image.addEventListener("error", () => image.replaceWith(this.tile(sample, 240, `picture of ${table.ids[i]}`)), { once: true });
+    image.addEventListener("error", () => image.replaceWith(this.tile(sample, 240, `picture of ${table.ids[i]}`)), {
+      once: true,
+    });
     return image;
   }
 }
@@ -82,6 +93,11 @@ function framed(image, box) {
   if (!box) return image;
   const mark = make("i", { class: "box" });
   const [left, top, right, bottom] = box;
-  Object.assign(mark.style, { left: `${100 * left}%`, top: `${100 * top}%`, width: `${100 * (right - left)}%`, height: `${100 * (bottom - top)}%` });
+  Object.assign(mark.style, {
+    left: `${100 * left}%`,
+    top: `${100 * top}%`,
+    width: `${100 * (right - left)}%`,
+    height: `${100 * (bottom - top)}%`,
+  });
   return make("span", { class: "framed" }, image, mark);
 }

@@ -20,8 +20,16 @@ function maskOf(rows, n) {
 
 function rowsOf(mask) {
   const rows = [];
-  mask.forEach((taken, i) => { if (taken) rows.push(i); });
+  mask.forEach((taken, i) => {
+    if (taken) rows.push(i);
+  });
   return rows;
+}
+
+// Rows of the ids that the table has.
+function rowsOfIds(table, ids) {
+  const at = new Map(table.ids.map((id, i) => [id, i]));
+  return ids.map((id) => at.get(id)).filter((i) => i !== undefined);
 }
 
 // Named selections of one run, in the browser's storage where it allows that, otherwise until the page is closed.
@@ -37,7 +45,9 @@ class SavedSelections {
   }
 
   checked(all) {
-    return Array.isArray(all) ? all.filter((one) => typeof one?.name === "string" && typeof one.table === "string" && Array.isArray(one.ids)) : [];
+    return Array.isArray(all)
+      ? all.filter((one) => typeof one?.name === "string" && typeof one.table === "string" && Array.isArray(one.ids))
+      : [];
   }
 
   save(one) {
@@ -64,7 +74,12 @@ class SavedSelections {
 function tellingColumns(table, selected, visible) {
   const found = [];
   for (const column of table.columns) {
-    const one = column.kind === "number" ? differingMeans(column, selected, visible) : column.kind === "category" ? differingLevel(column, selected, visible) : null;
+    const one =
+      column.kind === "number"
+        ? differingMeans(column, selected, visible)
+        : column.kind === "category"
+          ? differingLevel(column, selected, visible)
+          : null;
     if (one) found.push({ column, ...one });
   }
   return found.sort((a, b) => b.strength - a.strength).slice(0, MOST_TELLING);
@@ -73,7 +88,10 @@ function tellingColumns(table, selected, visible) {
 // The difference of means in standard deviations of all.
 function differingMeans(column, selected, visible) {
   const { values } = column;
-  const [counts, sums] = [[0, 0], [0, 0]];
+  const [counts, sums] = [
+    [0, 0],
+    [0, 0],
+  ];
   let squares = 0;
   for (let i = 0; i < values.length; i += 1) {
     if (!visible[i] || !Number.isFinite(values[i])) continue;
@@ -102,7 +120,8 @@ function differingLevel(column, selected, visible) {
   column.levels.forEach((level, k) => {
     const [a, b, all] = [own[k] / nOwn, rest[k] / nRest, (own[k] + rest[k]) / (nOwn + nRest)];
     const strength = Math.abs(a - b) / Math.sqrt(all * (1 - all) || 1);
-    if (!best || strength > best.strength) best = { strength, level, own: `${Math.round(100 * a)} %`, rest: `${Math.round(100 * b)} %`, more: a > b };
+    if (!best || strength > best.strength)
+      best = { strength, level, own: `${Math.round(100 * a)} %`, rest: `${Math.round(100 * b)} %`, more: a > b };
   });
   return best;
 }

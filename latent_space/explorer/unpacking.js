@@ -31,8 +31,9 @@ function unpackNumbers(bytes, place) {
     return Float64Array.from(bytes.subarray(place.at, place.at + place.n), (code) => levels[code]);
   }
   const missing = 256 ** place.planes - 1;
-  return Float64Array.from(new Uint32Array(gather(bytes, place, 4, 4 - place.planes)),
-    (code) => (code === missing ? NaN : code + place.offset));
+  return Float64Array.from(new Uint32Array(gather(bytes, place, 4, 4 - place.planes)), (code) =>
+    code === missing ? NaN : code + place.offset,
+  );
 }
 
 function unpackCodes(bytes, place) {

@@ -38,14 +38,20 @@ void main() {
 // Some browsers say so only by the name of what draws.
 function isSoftware(gl) {
   const names = gl.getExtension("WEBGL_debug_renderer_info");
-  return /swiftshader|llvmpipe|softpipe|software|basic render/i.test(gl.getParameter(names ? names.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
+  return /swiftshader|llvmpipe|softpipe|software|basic render/i.test(
+    gl.getParameter(names ? names.UNMASKED_RENDERER_WEBGL : gl.RENDERER),
+  );
 }
 
 class WebglPoints {
   // Null where the browser has no WebGL2, or only one without a graphics card, which is slower than a plain canvas.
   static make(map, bounds, onLost, evenSlow) {
     const canvas = make("canvas", { class: "points", "aria-hidden": "true" });
-    const gl = canvas.getContext("webgl2", { antialias: false, premultipliedAlpha: true, failIfMajorPerformanceCaveat: !evenSlow });
+    const gl = canvas.getContext("webgl2", {
+      antialias: false,
+      premultipliedAlpha: true,
+      failIfMajorPerformanceCaveat: !evenSlow,
+    });
     if (!gl || (!evenSlow && isSoftware(gl))) return null;
     return new WebglPoints(canvas, gl, map, bounds, onLost);
   }
@@ -55,14 +61,21 @@ class WebglPoints {
     Object.assign(this, { canvas, gl, middle, name: "webgl2" });
     canvas.addEventListener("webglcontextlost", onLost, { once: true });
     this.program = this.link();
-    this.places = new Map(["center", "scale", "grown", "edge"].map((name) => [name, gl.getUniformLocation(this.program, name)]));
+    this.places = new Map(
+      ["center", "scale", "grown", "edge"].map((name) => [name, gl.getUniformLocation(this.program, name)]),
+    );
     const places = new Float32Array(2 * map.x.length);
     for (let i = 0; i < map.x.length; i += 1) {
       const known = Number.isFinite(map.x[i]) && Number.isFinite(map.y[i]);
       places[2 * i] = known ? map.x[i] - middle[0] : 1e30;
       places[2 * i + 1] = known ? map.y[i] - middle[1] : 1e30;
     }
-    this.buffers = { place: gl.createBuffer(), radius: gl.createBuffer(), color: gl.createBuffer(), order: gl.createBuffer() };
+    this.buffers = {
+      place: gl.createBuffer(),
+      radius: gl.createBuffer(),
+      color: gl.createBuffer(),
+      order: gl.createBuffer(),
+    };
     gl.bindBuffer(gl.ARRAY_BUFFER, this.buffers.place);
     gl.bufferData(gl.ARRAY_BUFFER, places, gl.STATIC_DRAW);
     this.attribute("place", 2, gl.FLOAT, false);
@@ -71,14 +84,18 @@ class WebglPoints {
   link() {
     const { gl } = this;
     const program = gl.createProgram();
-    for (const [type, source] of [[gl.VERTEX_SHADER, VERTEX_SHADER], [gl.FRAGMENT_SHADER, FRAGMENT_SHADER]]) {
+    for (const [type, source] of [
+      [gl.VERTEX_SHADER, VERTEX_SHADER],
+      [gl.FRAGMENT_SHADER, FRAGMENT_SHADER],
+    ]) {
       const shader = gl.createShader(type);
       gl.shaderSource(shader, source);
       gl.compileShader(shader);
       gl.attachShader(program, shader);
     }
     gl.linkProgram(program);
-    if (!gl.getProgramParameter(program, gl.LINK_STATUS) && !gl.isContextLost()) throw new Error(gl.getProgramInfoLog(program));
+    if (!gl.getProgramParameter(program, gl.LINK_STATUS) && !gl.isContextLost())
+      throw new Error(gl.getProgramInfoLog(program));
     return program;
   }
 

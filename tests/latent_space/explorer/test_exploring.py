@@ -471,3 +471,28 @@ def test_50_000_rows_with_60_columns(page, tmp_path):
     page.click_on('[data-pane="table"]')
     assert page.run("document.querySelectorAll('.grid-row').length") < 60
     assert_silent(page)
+
+
+def test_what_has_the_focus_keeps_it_and_lists_stay_scrolled(silent):
+    silent.run("document.querySelectorAll('.finding')[4].focus()")
+    silent.run("document.querySelector('#findings').scrollTo(0, 60)")
+    before = silent.run("document.querySelector('#findings').scrollTop")
+    silent.click_on(".finding", 4)
+    assert silent.run("[...document.querySelectorAll('.finding')].indexOf(document.activeElement)") == 4
+    assert silent.run("document.querySelector('#findings').scrollTop") == before
+
+
+def test_keys_choose_tools_and_help(silent):
+    for key, tool in (("l", "lasso"), ("r", "box"), ("p", "pan")):
+        silent.key(key)
+        assert silent.run("document.querySelector('.plot').dataset.tool") == tool
+    silent.run("document.querySelector('.overlay').focus()")
+    for key in ("ArrowRight", " "):
+        silent.key(key)
+    assert silent.text("#listed").startswith("1 selected")
+    silent.key("/")
+    assert silent.run("document.activeElement.id") == "find"
+    silent.key("Escape")
+    silent.run("document.activeElement.blur()")
+    silent.key("?")
+    assert silent.run("document.querySelector('#help').open")
