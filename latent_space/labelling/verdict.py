@@ -29,7 +29,8 @@ def labelling_curves(replay: Replay, measure: str) -> list[Curve]:
     """
     n_seeds = len(next(iter(replay.found.values())))
     of_all = "" if replay.n_samples == replay.n_known else f"{replay.n_samples:,} of "
-    where = f"replayed {n_seeds} times on {of_all}{replay.n_known:,} labelled samples"
+    held_out = ", a quarter of them held out for the probe" if replay.accuracy else ""
+    where = f"replayed {n_seeds} times on {of_all}{replay.n_known:,} labelled samples{held_out}"
     found = Curve(
         "Failures found per label",
         "labels spent",

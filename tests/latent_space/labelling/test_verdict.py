@@ -47,10 +47,12 @@ def test_labels_needed_are_interpolated(target, needed):
 def test_curves_say_what_they_were_measured_on():
     scores = {"auto": RANDOM, "random": RANDOM}
     one, other = labelling_curves(Replay(BUDGETS, scores, scores, 2000, 9000), "loss")
+    alone = labelling_curves(Replay(BUDGETS, scores, {}, 2000, 9000), "loss")
     assert one.title == "Failures found per label"
     assert one.y_label == "failures found (worst 15 % by loss), %"
-    assert one.sentence.endswith("(replayed 10 times on 2,000 of 9,000 labelled samples)")
+    assert alone[0].sentence.endswith("(replayed 10 times on 2,000 of 9,000 labelled samples)")
+    assert one.sentence.endswith("of 9,000 labelled samples, a quarter of them held out for the probe)")
     assert one.full == 100
     assert one.strategies["random"]["mean"] == pytest.approx(RANDOM.mean(axis=0).tolist())
     assert "accuracy of a linear probe: with 20 labels" in other.sentence
-    assert len(labelling_curves(Replay(BUDGETS, scores, {}, 100, 100), "loss")) == 1
+    assert len(alone) == 1
