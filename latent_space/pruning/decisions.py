@@ -1,0 +1,187 @@
+"""Prune a run: decide for every labelled training sample, with the check that shows what it costs.
+
+**Conventions**: only labelled training samples are pruned: split training, loss finite (or a class, where a column
+names classes), latents finite. `pruning.csv` has a row for each, those that are kept first; `rank` counts kept samples
+from 1 and is empty for the others. Rows of other samples are not in it.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from latent_space.curves import Curve, draw_curve, save_curve
+from latent_space.neighbors import build_graph
+from latent_space.population import Population
+from latent_space.pruning.check import FEWEST, N_SEEDS, TOLERANCE, check_pruning
+from latent_space.pruning.choice import Pool
+from latent_space.pruning.keeping import N_NEIGHBORS, choose, make_pool, n_kept
+from latent_space.run_folder import PRUNING_FILE, replaced_files
+from latent_space.space import Space, sample_space
+
+PICTURE_FILE = "pruning.png"
+
+
+@dataclass(frozen=True, eq=False)
+class Pruning:
+    """What is kept of a run, and the check.
+
+    Attributes
+    ----------
+    decisions : DataFrame
+        A row per labelled training sample: `sample_id`, `decision` (keep or drop), `rank`, `reason`.
+    fraction : float
+        Share that is kept; 1 where nothing is dropped.
+    curve : Curve, optional
+        Of the check; None where there were too few samples for one.
+    sentence : str
+        What the check says.
+    """
+
+    decisions: pd.DataFrame
+    fraction: float
+    curve: Curve | None
+    sentence: str
+
+    @property
+    def kept_ids(self) -> list[str]:
+        """Ids of the samples that are kept, ranked."""
+        return self._ids("keep")
+
+    @property
+    def dropped_ids(self) -> list[str]:
+        """Ids of the samples that are dropped."""
+        return self._ids("drop")
+
+    def _ids(self, decision: str) -> list[str]:
+        return [str(one) for one in self.decisions.loc[self.decisions["decision"] == decision, "sample_id"]]
+
+    def write(self, run_dir: str | os.PathLike[str]) -> Path:
+        """Write `pruning.csv`, the curve into `curves.json`, and its picture; return the path of the first."""
+        folder = Path(run_dir)
+        with replaced_files() as temporary_name:
+            self.decisions.to_csv(temporary_name(folder / PRUNING_FILE), index=False, lineterminator="\n")
+        if self.curve is not None:
+            save_curve(folder, "pruning", self.curve)
+            draw_curve(self.curve, folder / PICTURE_FILE)
+        return folder / PRUNING_FILE
+
+
+def prune(
+    population: Population,
+    *,
+    keep: float | None = None,
+    strategy: str = "auto",
+    classes: str | None = None,
+    tolerance: float = TOLERANCE,
+    n_seeds: int = N_SEEDS,
+    random_state: int = 0,
+    space: Space | None = None,
+) -> Pruning:
+    """Decide which labelled training samples of a population are kept.
+
+    Parameters
+    ----------
+    population : Population
+        With latents, and a loss or classes.
+    keep : float, optional
+        Share to keep; by default the smallest that the check allows, which may be all.
+    strategy : str
+        One of `latent_space.pruning.STRATEGIES`.
+    classes : str, optional
+        Column of the samples that holds their classes; `meta_` may be left out.
+    tolerance : float
+        How far the check's score may fall below that of everything.
+    n_seeds : int
+        Repetitions of the check.
+    random_state : int
+        Seed.
+    space : Space, optional
+        Of the population, when it is known.
+
+    Raises
+    ------
+    ValueError
+        If nothing is labelled, the share or the strategy is none, or there is no such column.
+    """
+    if keep is not None:
+        n_kept(1, keep)  # a wrong share is told before any work
+    pool = labelled_pool(population, classes=classes, random_state=random_state, space=space)
+    check = None
+    if len(pool) >= FEWEST:
+        check = check_pruning(pool, strategy=strategy, tolerance=tolerance, n_seeds=n_seeds)
+    fraction = keep if keep is not None else check.proposed if check is not None else None
+    if check is None:
+        sentence = f"Not checked: {len(pool)} labelled training samples are too few, {FEWEST} would do."
+    else:
+        sentence = check.curve.sentence
+    curve = check.curve if check is not None else None
+    return Pruning(_decisions(pool, fraction, strategy), fraction or 1.0, curve, sentence)
+
+
+def labelled_pool(
+    population: Population, *, classes: str | None = None, random_state: int = 0, space: Space | None = None
+) -> Pool:
+    """Return the labelled training samples of a population, with what is known about them.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or no such column of classes.
+    """
+    samples, space = population.samples, space or sample_space(population)
+    table = samples.iloc[space.rows]
+    losses = table["loss"].to_numpy(np.float64, na_value=np.nan) if "loss" in table else np.full(len(table), np.nan)
+    labels = None if classes is None else _class_column(table, classes)
+    labelled = np.isfinite(losses) if labels is None else ~pd.isna(labels)
+    if "split" in table:
+        labelled &= (table["split"] == "training").to_numpy()
+    own = np.flatnonzero(labelled)
+    if not len(own):
+        what = "a finite loss" if classes is None else f"a class in {classes}"
+        raise ValueError(f"population must have training samples with {what} to be pruned; got none.")
+    graph = space.graph if len(own) == len(space) else build_graph(space.latents[own], n_neighbors=N_NEIGHBORS)
+    return make_pool(
+        space.latents[own],
+        graph=graph,
+        labels=None if labels is None else labels[own],
+        losses=losses[own],
+        suspects=_suspects(table)[own],
+        names=table["sample_id"].to_numpy(object)[own],
+        random_state=random_state,
+    )
+
+
+def _class_column(table: pd.DataFrame, name: str) -> npt.NDArray[np.object_]:
+    known = [column for column in (name, f"meta_{name}") if column in table]
+    if not known:
+        raise ValueError(
+            f"classes must be a column of the samples; got {name!r}. There are: {', '.join(table.columns)}."
+        )
+    return table[known[0]].to_numpy(object)
+
+
+def _suspects(table: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Return which samples the insights call mislabelled; none before they have run."""
+    if "is_mislabel" not in table:
+        return np.zeros(len(table), bool)
+    return (table["is_mislabel"] == True).to_numpy(bool)  # noqa: E712 (missing values are no suspects)
+
+
+def _decisions(pool: Pool, fraction: float | None, strategy: str) -> pd.DataFrame:
+    kept, reasons = np.arange(len(pool)), np.full(len(pool), "nothing can be dropped", object)
+    if fraction is not None:
+        choice = choose(pool, fraction, strategy=strategy)
+        kept, reasons = choice.kept, choice.reasons
+    dropped = np.setdiff1d(np.arange(len(pool)), kept)
+    order = np.concatenate([kept, dropped])
+    rank = [*range(1, len(kept) + 1), *[pd.NA] * len(dropped)]
+    return pd.DataFrame({
+        "sample_id": pool.names[order],
+        "decision": np.repeat(["keep", "drop"], [len(kept), len(dropped)]),
+        "rank": pd.array(rank, dtype="Int64"),
+        "reason": reasons[order],
+    })  # fmt: skip
