@@ -18,7 +18,7 @@ function makeLook({ scale, radius, visible, selected }) {
     const bin = scale.bins[i];
     const inFocus = !selected || selected[i];
     const color = !inFocus ? gray : bin < 0 ? hollow : scale.colors[bin];
-    rgba.set(color, 4 * i);
+    [rgba[4 * i], rgba[4 * i + 1], rgba[4 * i + 2]] = color;
     rgba[4 * i + 3] = inFocus ? (dense ? 217 : 240) : 150;
     sizes[i] = inFocus ? (bin < 0 ? -radius[i] : radius[i]) : Math.max(1, radius[i] * (1 - OUT_OF_FOCUS));
     keys[i] = !inFocus ? 1 : bin < 0 ? 2 : 3 + (scale.range ? bin : (Math.imul(i, 2654435761) >>> 16) % rounds);

@@ -72,21 +72,16 @@ class SavedSelections {
 
 // What the selected rows have that the others in sight have not: the columns that differ most, in words.
 function tellingColumns(table, selected, visible) {
-  const found = [];
-  for (const column of table.columns) {
-    const one =
-      column.kind === "number"
-        ? differingMeans(column, selected, visible)
-        : column.kind === "category"
-          ? differingLevel(column, selected, visible)
-          : null;
-    if (one) found.push({ column, ...one });
-  }
-  return found.sort((a, b) => b.strength - a.strength).slice(0, MOST_TELLING);
+  const own = visible.map((shown, i) => (shown && selected[i] ? 1 : 0));
+  const rest = visible.map((shown, i) => (shown && !selected[i] ? 1 : 0));
+  const differing = { number: differingMeans, category: differingLevel, text: () => null };
+  const found = table.columns.map((column) => ({ column, ...differing[column.kind](column, own, rest) }));
+  const telling = found.filter((one) => one.strength !== undefined);
+  return telling.sort((a, b) => b.strength - a.strength).slice(0, MOST_TELLING);
 }
 
 // The difference of means in standard deviations of all.
-function differingMeans(column, selected, visible) {
+function differingMeans(column, inside, outside) {
   const { values } = column;
   const [counts, sums] = [
     [0, 0],
@@ -94,8 +89,8 @@ function differingMeans(column, selected, visible) {
   ];
   let squares = 0;
   for (let i = 0; i < values.length; i += 1) {
-    if (!visible[i] || !Number.isFinite(values[i])) continue;
-    const group = selected[i] ? 1 : 0;
+    const group = inside[i];
+    if (!(group || outside[i]) || !Number.isFinite(values[i])) continue;
     counts[group] += 1;
     sums[group] += values[i];
     squares += values[i] * values[i];
@@ -109,10 +104,8 @@ function differingMeans(column, selected, visible) {
 }
 
 // The level whose share differs most.
-function differingLevel(column, selected, visible) {
-  const others = visible.map((shown, i) => (shown && !selected[i] ? 1 : 0));
-  const both = visible.map((shown, i) => (shown && selected[i] ? 1 : 0));
-  const [rest, own] = [levelCounts(column, others), levelCounts(column, both)];
+function differingLevel(column, inside, outside) {
+  const [rest, own] = [levelCounts(column, outside), levelCounts(column, inside)];
   const total = (counts) => counts.reduce((sum, count) => sum + count, 0);
   const [nRest, nOwn] = [total(rest), total(own)];
   if (!nRest || !nOwn) return null;

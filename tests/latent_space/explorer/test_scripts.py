@@ -133,3 +133,17 @@ def test_drawn_from_back_to_front(evaluate):
         " selected: Uint8Array.of(1, 1, 0, 1)}).order]"
     )
     assert look == [2, 1, 0], "not selected, without a value, with one; the hidden one not at all"
+
+
+def test_what_sets_a_selection_apart(evaluate):
+    table = (
+        "{columns: [{kind: 'number', label: 'size', values: [1, 1, 9, 9]},"
+        " {kind: 'number', label: 'flat', values: [2, 2, 2, 2]}, {kind: 'text', values: []},"
+        " {kind: 'category', label: 'colour', levels: ['blue', 'red'], values: [0, 1, 1, 0]}]}"
+    )
+    found = evaluate(f"tellingColumns({table}, Uint8Array.of(0, 0, 1, 1), Uint8Array.of(1, 1, 1, 1))")
+    assert [(one["column"]["label"], one["own"], one["rest"], one["more"]) for one in found] == [
+        ("size", "9", "1", True),
+        ("colour", "50 %", "50 %", False),
+    ]
+    assert evaluate(f"tellingColumns({table}, Uint8Array.of(0, 0, 1, 1), Uint8Array.of(0, 0, 1, 1))") == []
