@@ -45,7 +45,7 @@ class CanvasPoints {
       } else {
         pen.fillStyle = color;
         pen.fill();
-        pen.stroke();
+        if (r > 2.4 * view.ratio) pen.stroke(); // on small points a rim would wash them out
       }
     }
   }

@@ -126,7 +126,7 @@ function colorScale(column, n) {
 
 // Radii in pixels, smaller the more rows there are. Of a category, later levels are larger.
 function radii(column, n) {
-  const base = Math.min(4.5, Math.max(1.3, 70 / Math.sqrt(n + 60)));
+  const base = Math.min(4.5, Math.max(1.4, 95 / Math.sqrt(n + 60)));
   const sizes = new Float32Array(n).fill(base);
   if (!column) return sizes;
   const [low, high] = column.kind === "category" ? [0, column.levels.length - 1] : robustRange(column);

@@ -30,7 +30,8 @@ void main() {
   float inside = clamp(size + 0.5 - far, 0.0, 1.0);
   float core = clamp(size - 0.6 - far, 0.0, 1.0);
   if (inside <= 0.0) discard;
-  vec4 drawn = vec4(mix(mix(fill.rgb, edge.rgb, edge.a), fill.rgb, core), fill.a * inside);
+  float rim = edge.a * smoothstep(2.0, 3.0, size); // none on small points: it would wash them out
+  vec4 drawn = vec4(mix(mix(fill.rgb, edge.rgb, rim), fill.rgb, core), fill.a * inside);
   if (isHollow > 0.5) drawn = vec4(fill.rgb, fill.a * inside * (1.0 - core));
   result = vec4(drawn.rgb * drawn.a, drawn.a);
 }`;
