@@ -4,6 +4,7 @@
 in the order of `insight.KINDS`. The same population and `random_state` give the same findings.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -27,6 +28,7 @@ from latent_space.space import Space
 _MOST_NOISE = 0.3
 _MOST_GAPS = 10
 _META = "meta_"
+_LABEL = re.compile(r"_(label|class|category|target)(_|$)")
 
 TITLES = {
     "mislabel": "ground truths in doubt",
@@ -207,7 +209,10 @@ def _reasons(inside: npt.NDArray[np.bool_], rows: pd.DataFrame) -> tuple[dict[st
 
 
 def _domain_table(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows[[column for column in rows if str(column).startswith(_META) or column == "split"]]
+    """Return the splits and the metadata but for labels: classes shall lie apart."""
+    named = [str(column) for column in rows]
+    kept = [name for name in named if name == "split" or (name.startswith(_META) and not _LABEL.search(name))]
+    return rows[kept]
 
 
 def _gap_insight(number: int, gap: DomainGap, rows: pd.DataFrame, names: dict[str, str]) -> Insight:

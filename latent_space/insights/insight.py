@@ -141,6 +141,7 @@ def written(value: float) -> str:
     >>> written(0.04321), written(1234.5), written(0.0)
     ('.0432', '1234', '0')
     """
+    value = round(value, 12) + 0.0  # no -0
     text = f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
     if "e" in text:
         return text

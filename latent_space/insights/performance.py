@@ -20,7 +20,7 @@ Texts = npt.NDArray[np.str_]
 
 _SAME = 0.5
 _FEWEST_PER_SPLIT = 5
-_SLICES = 5
+_SLICES = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +37,8 @@ def find_failing(judged: Judged) -> list[Insight]:
     """Find slices of low performance, of every measure, tested together."""
     found: list[tuple[Measure, Slice]] = []
     for measure, errors in judged.measures:
-        scores = _within_splits(errors, judged.split)
-        slices = judged.finder.find(errors, scores=scores, n_slices=_SLICES, n_tried=len(judged.measures))
+        strata = np.unique(judged.split, return_inverse=True)[1]
+        slices = judged.finder.find(errors, strata=strata, n_slices=_SLICES, n_tried=len(judged.measures))
         found += [(measure, one) for one in slices]
     merged: list[tuple[Measure, Slice, list[str]]] = []
     for measure, one in found:
@@ -56,15 +56,11 @@ def find_overfitting(judged: Judged) -> list[Insight]:
     if not judged.measures:
         return []
     measure, errors = judged.measures[0]
-    scores = np.full(len(errors), np.nan)
     sides = {name: np.isfinite(errors) & (judged.split == name) for name in ("training", "validation")}
     if min(side.sum() for side in sides.values()) < _FEWEST_PER_SPLIT:
         return []
-    both = sides["training"] | sides["validation"]
-    for name, sign in (("training", -1.0), ("validation", 1.0)):
-        share = both.sum() / (2 * sides[name].sum())
-        scores[sides[name]] = sign * share * normal_scores(errors[sides[name]])
-    slices = judged.finder.find(np.where(both, errors, np.nan), scores=scores, n_slices=_SLICES)
+    both = np.where(sides["training"] | sides["validation"], errors, np.nan)
+    slices = judged.finder.find(both, strata=sides["validation"].astype(np.int64), scorer=_contrast, n_slices=_SLICES)
     insights: list[Insight] = []
     for one in slices:
         counts = [int(side[one.indices].sum()) for side in sides.values()]
@@ -89,16 +85,18 @@ def _gap(errors: Floats, sides: dict[str, Any], part: npt.NDArray[np.bool_]) -> 
     return float(means["validation"] - means["training"]) if len(means) == 2 else float("nan")
 
 
-def _within_splits(errors: Floats, split: Texts) -> Floats:
-    scores = np.full(len(errors), np.nan)
-    for name in np.unique(split):
-        own = np.isfinite(errors) & (split == name)
-        scores[own] = normal_scores(errors[own])
-    return scores
+def _contrast(errors: Floats, validation: npt.NDArray[np.int64]) -> Floats:
+    """Return scores that are high for bad validation samples and for good training samples, each side weighing half."""
+    scores = np.zeros(len(errors))
+    for value, sign in ((0, -1.0), (1, 1.0)):
+        own = validation == value
+        scores[own] = sign * normal_scores(errors[own]) * len(errors) / (2 * max(own.sum(), 1))
+    spread = scores.std()
+    return scores / spread if spread > 0 else scores
 
 
 def _overlap(one: Slice, other: Slice) -> float:
-    """Return the share of the smaller slice that lies in the larger one, when their sizes are alike; else of both."""
+    """Return the samples in both as a share of those in either."""
     both = len(np.intersect1d(one.indices, other.indices))
     return both / (one.size + other.size - both)
 
@@ -106,9 +104,8 @@ def _overlap(one: Slice, other: Slice) -> float:
 def _failing(number: int, entry: tuple[Measure, Slice, list[str]], errors: Floats, judged: Judged) -> Insight:
     measure, one, others = entry
     sign = 1 if measure.higher_is_worse else -1
-    elsewhere = np.isfinite(errors)
-    elsewhere[one.indices] = False
-    inside_mean, outside_mean = sign * errors[one.indices].mean(), sign * errors[elsewhere].mean()
+    inside = errors[one.indices].mean()
+    inside_mean, outside_mean = sign * inside, sign * (inside - one.severity)
     text = (
         f"{one.description}: the {measure.label} is {written(inside_mean)} on these {one.size:,} of"
         f" {int(np.isfinite(errors).sum()):,} samples, {written(outside_mean)} elsewhere{_chance(one.p_value)}."

@@ -24,6 +24,8 @@ BEAM = 40
 DEPTH = 3
 _GAIN = 1.1  # a condition more must be worth its words
 _EULER = 0.5772156649015329
+_LEAST_SCALE = 0.25  # about that of the best of a thousand; rare events make all bests alike
+_HOPELESS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,18 +155,28 @@ def _best(z: Floats) -> npt.NDArray[np.int64]:
 
 
 def shuffled_bests(
-    scores: Floats, candidates: Candidates, *, n_permutations: int, random_state: int, stop_above: float = np.inf
+    scores: Floats,
+    candidates: Candidates,
+    *,
+    strata: Ints,
+    n_permutations: int,
+    random_state: int,
+    stop_above: float = np.inf,
 ) -> Floats:
-    """Return the best z of the search on shuffled scores, once per permutation.
+    """Return the best z of the search on scores shuffled within strata, once per permutation.
 
     With `stop_above`, the repetition ends early once three of the bests reached it: no p-value can be small then.
     """
     generator = np.random.default_rng(random_state)
+    places = [np.flatnonzero(strata == one) for one in np.unique(strata)]
     bests: list[float] = []
     for _ in range(n_permutations):
-        found = search(generator.permutation(scores), candidates)
+        shuffled = scores.copy()
+        for own in places:
+            shuffled[own] = scores[generator.permutation(own)]
+        found = search(shuffled, candidates)
         bests.append(found[0].z if found else 0.0)
-        if sum(best >= stop_above for best in bests) >= 3:
+        if sum(best >= stop_above for best in bests) >= _HOPELESS:
             break
     return np.array(bests)
 
@@ -180,7 +192,7 @@ def chance_of(z: float, bests: Floats) -> float:
     """
     if not len(bests):
         return 1.0
-    scale = max(float(bests.std(ddof=1)) * np.sqrt(6) / np.pi, 1e-3) if len(bests) > 1 else 1.0
+    scale = max(float(bests.std(ddof=1)) * np.sqrt(6) / np.pi, _LEAST_SCALE) if len(bests) > 1 else 1.0
     center = float(bests.mean()) - _EULER * scale
     gumbel = float(-np.expm1(-np.exp(-(z - center) / scale)))
     counted = float((np.sum(bests >= z) + 1) / (len(bests) + 1))

@@ -6,15 +6,15 @@ and the search goes on among the others, so that what overlaps a slice already f
 conditions alone, is not reported again.
 
 **Conventions**: `values` are errors, higher = worse, NaN = not measured (left out). `indices` count rows of `values`,
-the worst sample first. The severity is the mean inside minus the mean outside, in the measure's units. p-values are
-corrected for every candidate tried (see `search`).
+the worst sample first. The severity is the mean inside minus the mean outside, in the measure's units; samples
+that were set aside before do not count as outside. p-values are corrected for every candidate tried (see `search`).
 
 The constants were chosen with the first 25 settings of `benchmarks/bench_insights.py` (seeds 0 to 24) and frozen; the
 rate it prints is that of other seeds.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -30,6 +30,7 @@ from latent_space.neighbors import checked_latents
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Scorer = Callable[[Floats, Ints], Floats]
 
 ALPHA = 0.01
 _SMALLEST, _SMALLEST_SHARE, _LARGEST_SHARE = 8, 0.01, 0.5
@@ -48,9 +49,9 @@ class Slice:
     Attributes
     ----------
     indices : (n,) int64 array
-        Its samples, the worst first.
+        Its samples that are in no slice found before it, the worst first.
     severity : float
-        Mean error inside minus outside.
+        Mean error inside minus outside; samples of slices found before it are neither.
     p_value : float
         That a search among noise finds as much.
     description : str
@@ -150,7 +151,8 @@ class SliceFinder:
         self,
         errors: Floats,
         *,
-        scores: Floats | None = None,
+        strata: Ints | None = None,
+        scorer: Scorer | None = None,
         n_slices: int = 5,
         n_tried: int = 1,
     ) -> list[Slice]:
@@ -160,8 +162,10 @@ class SliceFinder:
         ----------
         errors : (n,) array
             Higher = worse, NaN = not measured.
-        scores : (n,) array, optional
-            What is searched for instead of the errors' normal scores; the severity stays that of the errors.
+        strata : (n,) int array, optional
+            Errors are ranked, and shuffled, within each.
+        scorer : callable, optional
+            From the errors and strata of some samples to what is searched for among them, instead of normal scores.
         n_slices : int
             Most slices.
         n_tried : int
@@ -171,42 +175,54 @@ class SliceFinder:
         if len(known) < 2 * _SMALLEST:
             return []
         _, candidates = self._candidates(known)
-        wanted = normal_scores(errors[known]) if scores is None else scores[known]
-        groups = self._significant(wanted, candidates, n_slices, n_tried)
-        slices = [self._described(group, p, errors, known) for group, p in groups]
+        layers = np.zeros(len(known), np.int64) if strata is None else strata[known]
+        groups = self._significant((errors[known], layers, scorer or scores_within), candidates, n_slices, n_tried)
+        slices = []
+        rest = np.ones(len(known), bool)
+        for group, p in groups:
+            one = self._described(group, p, errors, known, rest)
+            rest &= ~candidates.members(group.group)
+            slices += [one] if one.severity > 0 else []
         return sorted(slices, key=lambda one: -one.severity * one.size)
 
     def _significant(
-        self, scores: Floats, candidates: Candidates, n_slices: int, n_tried: int
+        self, wanted: tuple[Floats, Ints, Scorer], candidates: Candidates, n_slices: int, n_tried: int
     ) -> list[tuple[Found, float]]:
         """Return the groups that chance does not explain, each found among the samples the earlier ones left."""
-        searched = self._searched(len(scores))
-        smallest = max(_FEWEST_SEARCHED, candidates.smallest * len(searched) // len(scores))
+        errors, strata, scorer = wanted
+        searched = self._searched(len(errors))
+        errors, strata = errors[searched], strata[searched]
+        smallest = max(_FEWEST_SEARCHED, candidates.smallest * len(searched) // len(wanted[0]))
         largest = int(_LARGEST_SHARE * len(searched))
         everything = Candidates(candidates.masks[searched], candidates.source, smallest, largest)
-        values, kept = scores[searched], np.ones(len(searched), bool)
+        scores, kept = scorer(errors, strata), np.ones(len(searched), bool)
         groups: list[tuple[Found, float]] = []
-        while len(groups) < n_slices:
+        while len(groups) < n_slices and len(np.unique(errors[kept])) > 1:
             part = (
                 everything if kept.all() else Candidates(everything.masks[kept], everything.source, smallest, largest)
             )
-            found = search(_standard(values[kept]), part)
+            found = search(scorer(errors[kept], strata[kept]), part)
             # With the samples set aside, a group may be larger than a slice may be.
             found = [one for one in found if everything.members(one.group).sum() <= largest]
-            p = min(1.0, n_tried * self._chance(found[0].z, values, everything)) if found else 1.0
+            p = min(1.0, n_tried * self._chance(found[0].z, scores, strata, everything)) if found else 1.0
             if p > ALPHA:
                 break
             groups.append((found[0], p))
             kept &= ~everything.members(found[0].group)
         return groups
 
-    def _chance(self, z: float, scores: Floats, candidates: Candidates) -> float:
+    def _chance(self, z: float, scores: Floats, strata: Ints, candidates: Candidates) -> float:
         """Return the probability of such a z; the same scores in another order have the same chance."""
-        key = np.sort(scores).round(6).tobytes() + candidates.masks.tobytes()
-        key = hashlib.sha256(key).digest()
+        in_order = scores[np.lexsort((scores, strata))].round(6)
+        key = hashlib.sha256(in_order.tobytes() + strata.tobytes() + candidates.masks.tobytes()).digest()
         if key not in self._bests:
             bests = shuffled_bests(
-                scores, candidates, n_permutations=_PERMUTATIONS, random_state=self._random_state, stop_above=z
+                scores,
+                candidates,
+                strata=strata,
+                n_permutations=_PERMUTATIONS,
+                random_state=self._random_state,
+                stop_above=z,
             )
             if len(bests) < _PERMUTATIONS:
                 return 1.0
@@ -234,10 +250,10 @@ class SliceFinder:
             self._made[key] = listed, candidates
         return self._made[key]
 
-    def _described(self, found: Found, p: float, errors: Floats, known: Ints) -> Slice:
+    def _described(self, found: Found, p: float, errors: Floats, known: Ints, rest: Bools) -> Slice:
         listed, candidates = self._candidates(known)
         inside = candidates.members(found.group)
-        own = known[inside]
+        own = known[inside & rest]
         named = [listed[index] for index in found.group]
         own_columns = [one.column for one in named if one.column]
         on_metadata = [index for index, one in enumerate(listed) if one.column]
@@ -249,14 +265,17 @@ class SliceFinder:
         if is_region:
             more = [one.text for one in reasons if one.column not in own_columns][:2]
             words = [*words, "a region of latent space" + (f", mostly {' and '.join(more)}" if more else "")]
-        severity = float(errors[own].mean() - errors[known[~inside]].mean())
+        severity = float(errors[own].mean() - errors[known[rest & ~inside]].mean())
         worst = own[np.argsort(-errors[own], kind="stable")]
         return Slice(worst, severity, p, ", ".join(words), tuple(reasons), is_region)
 
 
-def _standard(scores: Floats) -> Floats:
-    spread = scores.std()
-    return (scores - scores.mean()) / spread if spread > 1e-12 else np.zeros(len(scores))
+def scores_within(errors: Floats, strata: Ints) -> Floats:
+    """Return normal scores within each stratum."""
+    scores = np.zeros(len(errors))
+    for one in np.unique(strata):
+        scores[strata == one] = normal_scores(errors[strata == one])
+    return scores
 
 
 def _regions(points: npt.NDArray[np.float32], groups: list[npt.NDArray[np.int64]], random_state: int) -> Bools:
