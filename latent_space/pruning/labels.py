@@ -23,7 +23,7 @@ Codes = npt.NDArray[np.int64]
 
 _N_FOLDS = 5
 _PRIOR = 1e-3  # votes that every class has to begin with
-_LEAST_OF_BEST = 0.4  # a label less probable than this share of the best one is doubtful
+_LEAST_OF_BEST = 0.2  # a label less probable than this share of the best one is doubtful
 _AT_MOST = 5_000  # samples that one fold's probe learns from
 
 
@@ -95,7 +95,7 @@ def likely_classes(probabilities: Floats, codes: Codes) -> Codes:
 
     Examples
     --------
-    >>> likely_classes(np.array([[0.6, 0.4], [0.8, 0.2], [0.1, 0.9], [0.8, 0.2]]), np.array([1, 1, 0, 0])).tolist()
+    >>> likely_classes(np.array([[0.6, 0.4], [0.9, 0.1], [0.1, 0.9], [0.9, 0.1]]), np.array([1, 1, 0, 0])).tolist()
     [1, 0, 1, 0]
     """
     frequency = np.bincount(codes, minlength=probabilities.shape[1]).clip(1)
