@@ -13,6 +13,8 @@ _HOME = {
     "map_quality": "projection_quality",
     "place": "placement",
     "explore": "engine.exploration",
+    "find_near_duplicates": "insights.duplicates",
+    "find_slices": "insights.slices",
     "predict_error": "labelling",
     "select_for_labelling": "labelling",
 }
@@ -20,6 +22,8 @@ __all__ = [
     "Population",
     "build_graph",
     "explore",
+    "find_near_duplicates",
+    "find_slices",
     "map_quality",
     "place",
     "predict_error",
