@@ -1,0 +1,93 @@
+"""`armscope prune`: which training samples can be dropped, and the check that shows what it costs."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from armscope.exporting import DataOption, FormatOption, OutOption, PicturesOption, check_export, export_to
+
+if TYPE_CHECKING:
+    from latent_space.pruning.decisions import Pruning
+
+
+def prune(
+    run: Annotated[Path, typer.Argument(help="Run folder that `armscope explore` wrote.")],
+    keep: Annotated[
+        float | None, typer.Option(help="Share of the labelled training samples to keep, between 0 and 1.")
+    ] = None,
+    auto: Annotated[
+        bool, typer.Option("--auto", help="Keep the smallest share whose score stays within the tolerance.")
+    ] = False,
+    tolerance: Annotated[float, typer.Option(help="How far the score may fall below that of everything.")] = 0.01,
+    strategy: Annotated[str, typer.Option(help="auto, steps, facility_location, kcenter, loss or random.")] = "auto",
+    classes: Annotated[
+        str | None, typer.Option(help="Metadata column that holds the samples' classes.", show_default="none")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=3, help="Repetitions of the check.")] = 5,
+    seed: Annotated[int, typer.Option(help="Of everything drawn at random.")] = 0,
+    export_format: FormatOption = None,
+    out: OutOption = None,
+    pictures: PicturesOption = "copy",
+    data: DataOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Choose the training samples worth keeping, with a reason for each and a measured check."""
+    from latent_space.population import Population
+    from latent_space.pruning import decisions
+    from latent_space.space import sample_space
+
+    if (keep is None) != auto:
+        raise ValueError("keep must be given, or --auto, but not both; see `armscope prune --help`.")
+    check_export(export_format, out)
+    population = Population.load(run)
+    done = decisions.prune(
+        population,
+        keep=keep,
+        strategy=strategy,
+        classes=classes,
+        tolerance=tolerance,
+        n_seeds=seeds,
+        random_state=seed,
+        space=sample_space(population, run),
+    )
+    files = {"decisions": done.write(run)}
+    exported = export_to(
+        population,
+        done.kept_ids,
+        run=run,
+        export_format=export_format,
+        out=out,
+        name="pruning",
+        reasons=done.decisions["reason"].tolist()[: len(done.kept_ids)],
+        pictures=pictures,
+        data=data,
+    )
+    if exported is not None:
+        files["export"] = exported
+    report = _renew_report(population, run)
+    if report is not None:
+        files["report"] = report
+    _print(done, {name: path.absolute() for name, path in files.items()}, as_json)
+
+
+def _renew_report(population: Any, run: Path) -> Path | None:
+    """Write the page again where the run has maps, so that it shows the decisions."""
+    from latent_space.explorer import write_report
+
+    if not any(f"{method}_x" in population.samples for method in ("umap", "tsne", "pca")):
+        return None
+    return write_report(population, run)
+
+
+def _print(done: "Pruning", files: dict[str, Path], as_json: bool) -> None:
+    n_kept, n_dropped = len(done.kept_ids), len(done.dropped_ids)
+    if as_json:
+        facts = {"kept": n_kept, "dropped": n_dropped, "fraction": done.fraction, "sentence": done.sentence}
+        typer.echo(json.dumps(facts | {name: str(path) for name, path in files.items()}, indent=2))
+        return
+    typer.echo(done.sentence)
+    typer.echo(f"keep {n_kept:,} and drop {n_dropped:,} of {n_kept + n_dropped:,} labelled training samples")
+    for name, path in files.items():
+        typer.echo(f"{name}: {path}")
