@@ -1,0 +1,164 @@
+"""`armscope label`: which samples to label next, why, and whether choosing them pays."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from armscope.exporting import DataOption, FormatOption, OutOption, PicturesOption, check_export, export_to
+
+if TYPE_CHECKING:
+    from latent_space.labelling.accuracy import Accuracy
+    from latent_space.labelling.recommendation import Labelling
+    from latent_space.labelling.request import Request
+    from latent_space.population import Population
+
+_SHOWN = 20
+
+
+def label(
+    run: Annotated[Path, typer.Argument(help="Run folder that has samples without labels.")],
+    budget: Annotated[int, typer.Option(help="Samples to label.")],
+    strategy: Annotated[
+        str, typer.Option(help="auto, failure, coverage, kcenter, typical, uncertain or random.")
+    ] = "auto",
+    measure: Annotated[str, typer.Option(help="What is predicted: loss, or a metric that has a direction.")] = "loss",
+    from_file: Annotated[
+        Path | None, typer.Option("--from", help="Pick only among these: the page's JSON, or a CSV with sample_id.")
+    ] = None,
+    groups: Annotated[str | None, typer.Option(help="Column; samples of equal value are picked together.")] = None,
+    floor: Annotated[
+        list[str] | None, typer.Option(help="COLUMN=N: at least N picks of each value of a column. May be repeated.")
+    ] = None,
+    classes: Annotated[
+        str | None, typer.Option(help="Column with the classes of labelled samples, for the curve of a probe.")
+    ] = None,
+    export_format: FormatOption = None,
+    out: OutOption = None,
+    pictures: PicturesOption = "copy",
+    data: DataOption = None,
+    seed: Annotated[int, typer.Option(help="Of everything drawn at random.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+) -> None:
+    """Rank the samples to label next, and replay on the labelled ones how many labels that saves."""
+    from latent_space.labelling.request import Request
+    from latent_space.population import Population
+    from latent_space.selections import read_selection
+
+    check_export(export_format, out)
+    floors = _floors(floor or [])
+    population = Population.load(run)
+    request = Request(
+        budget,
+        strategy=strategy,
+        measure=measure,
+        sample_ids=None if from_file is None else read_selection(from_file, population),
+        groups=groups,
+        floors=floors,
+        classes=classes,
+        random_state=seed,
+    )
+    labelling, files = label_run(run, request, population=population)
+    exported = export_to(
+        labelling.population,
+        labelling.table["sample_id"].tolist(),
+        run=run,
+        export_format=export_format,
+        out=out,
+        name="labelling",
+        reasons=labelling.table["reason"].tolist(),
+        pictures=pictures,
+        data=data,
+    )
+    files = files if exported is None else files | {"export": exported}
+    if as_json:
+        from latent_space.labelling.recommendation import as_facts
+        from latent_space.run_folder import to_json
+
+        typer.echo(json.dumps(to_json(as_facts(labelling) | files), indent=2))
+    else:
+        print_labelling(labelling, files)
+
+
+def label_run(
+    run: Path, request: "Request", *, population: "Population | None" = None
+) -> tuple["Labelling", dict[str, Path]]:
+    """Choose what to label next in a run, write it there, and write the report anew if the run has a map.
+
+    Parameters
+    ----------
+    run : path
+        The run folder.
+    request : Request
+        What to pick.
+    population : Population, optional
+        The run's, where it is read already.
+
+    Returns
+    -------
+    Labelling, dict
+        What was chosen, and the files written, by name.
+    """
+    from latent_space.explorer import write_report
+    from latent_space.labelling.recommendation import PICTURE, recommend_labelling
+    from latent_space.maps import MAPPED_METHODS
+    from latent_space.population import Population
+    from latent_space.run_folder import REPORT_FILE
+    from latent_space.space import sample_space
+
+    population = Population.load(run) if population is None else population
+    labelling = recommend_labelling(population, request, space=sample_space(population, run))
+    files = {"labelling": labelling.write(run).absolute()}
+    if labelling.curves:
+        files["curve"] = (run / PICTURE).absolute()
+    if any(f"{method}_x" in labelling.population.samples for method in MAPPED_METHODS):
+        write_report(labelling.population, run)
+        files["report"] = (run / REPORT_FILE).absolute()
+    return labelling, files
+
+
+def print_labelling(labelling: "Labelling", files: dict[str, Path], *, shown: int = _SHOWN) -> None:
+    """Print the first picks with their reasons, what the curve says, and where the results are."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"label next: {len(labelling.table):,} samples")
+    for name in ("", "sample", "predicted error", "90 % interval", "because"):
+        table.add_column(name, justify="right" if name in ("", "predicted error") else "left", overflow="fold")
+    for row in labelling.table.head(shown).to_dict("records"):
+        ends = _known(row["predicted_error_low"], row["predicted_error_high"])
+        table.add_row(str(row["rank"]), row["sample_id"], _known(row["predicted_error"]), ends, row["reason"])
+    Console(highlight=False, markup=False).print(table)
+    if len(labelling.table) > shown:
+        typer.echo(f"... and {len(labelling.table) - shown:,} more")
+    if labelling.accuracy is not None:
+        typer.echo(accuracy_in_words(labelling.accuracy))
+    for line in [*(curve.sentence for curve in labelling.curves), *labelling.notes]:
+        typer.echo(line)
+    for name, path in files.items():
+        typer.echo(f"{name}: {path}")
+
+
+def accuracy_in_words(accuracy: "Accuracy") -> str:
+    """Return how well errors are predicted, in one line."""
+    figures = {"Spearman": accuracy.spearman, "AUC for failures": accuracy.auc, "R2": accuracy.r2}
+    known = ", ".join(f"{name} {value:.2f}" for name, value in figures.items() if value == value)
+    line = f"error predicted by {accuracy.learner}, cross-validated on {accuracy.n_known:,} labelled samples"
+    if not known:
+        return f"{line}: nothing to judge it by"
+    return f"{line}: {known}; the 90 % interval holds {100 * accuracy.coverage:.0f} %"
+
+
+def _known(*values: float) -> str:
+    return " to ".join(f"{value:.3g}" for value in values if value == value)
+
+
+def _floors(texts: list[str]) -> dict[str, int]:
+    floors = {}
+    for text in texts:
+        name, _, least = text.rpartition("=")
+        if not name or not least.isdecimal() or int(least) < 1:
+            raise ValueError(f"floor must be COLUMN=N with N at least 1; got {text!r}.")
+        floors[name] = int(least)
+    return floors
