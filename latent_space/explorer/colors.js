@@ -48,7 +48,6 @@ const PALETTE = {
   ].map(rgb),
 };
 const N_SHADES = 64;
-const MOST_COLORS = 30;
 
 function rgb(hex) {
   return [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
@@ -93,15 +92,12 @@ function shade(share) {
   return mix(RAMP[lower], RAMP[lower + 1], place - lower);
 }
 
-// As many colours as levels: the palette, then lighter and darker ones of it, and one gray for all the rest.
+// The palette, then lighter and darker ones of it; with more levels than colours they repeat.
 function levelColors(n) {
   const palette = PALETTE[isDark() ? "dark" : "light"];
-  const colors = [
-    ...palette,
-    ...palette.map((color) => mix(color, [255, 255, 255], 0.42)),
-    ...palette.map((color) => mix(color, [0, 0, 0], 0.38)),
-  ].slice(0, MOST_COLORS);
-  return n > MOST_COLORS ? [...colors.slice(0, -1), styleColor("--faint")] : colors;
+  const lighter = palette.map((color) => mix(color, [255, 255, 255], 0.42));
+  const darker = palette.map((color) => mix(color, [0, 0, 0], 0.38));
+  return [...palette, ...lighter, ...darker].slice(0, Math.max(n, palette.length));
 }
 
 // bins[i] is the colour of row i in colors, or -1 where the column has no value.
@@ -111,8 +107,8 @@ function colorScale(column, n) {
   const { values } = column;
   if (column.kind === "category") {
     const colors = levelColors(column.levels.length);
-    for (let i = 0; i < n; i += 1) if (values[i] !== NO_LEVEL) bins[i] = Math.min(values[i], colors.length - 1);
-    return { bins, colors, many: column.levels.length > colors.length };
+    for (let i = 0; i < n; i += 1) if (values[i] !== NO_LEVEL) bins[i] = values[i] % colors.length;
+    return { bins, colors };
   }
   const range = robustRange(column);
   const width = range[1] - range[0];

@@ -103,9 +103,12 @@ function budgetLabels(budgets, x) {
 
 // Random is gray; the default strategy comes first.
 function strategyColors(names) {
-  const colors = levelColors(names.length).map(css);
+  const colors = levelColors(30).map(css);
   const others = names.filter((name) => name !== "random").sort((a, b) => (b === "auto") - (a === "auto"));
-  return new Map([...others.map((name, k) => [name, colors[k]]), ["random", css(styleColor("--soft"))]]);
+  return new Map([
+    ...others.map((name, k) => [name, colors[k % colors.length]]),
+    ["random", css(styleColor("--soft"))],
+  ]);
 }
 
 function curveFigure(curve) {

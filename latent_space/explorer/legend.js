@@ -12,6 +12,9 @@ function drawLegend(place, sight, scale) {
   for (let i = 0; column && i < table.n; i += 1) missing += scale.bins[i] < 0 && visible[i] ? 1 : 0;
   const notes = [];
   if (missing) notes.push(`hollow: ${readable(missing)} without ${column.label}`);
+  if (column?.kind === "category" && column.levels.length > scale.colors.length) {
+    notes.push(`colours repeat after ${scale.colors.length} of ${readable(column.levels.length)}`);
+  }
   if (sizeColumn) notes.push(`larger: ${sizeColumn.kind === "category" ? "later" : "more"} ${sizeColumn.label}`);
   if (sight.selected) notes.push("gray: not selected");
   if (notes.length) place.append(make("p", { class: "note" }, notes.join("  ·  ")));
@@ -22,7 +25,7 @@ function levelList(column, scale, visible) {
   const list = make("ul", { class: "levels" });
   column.levels.slice(0, 200).forEach((level, k) => {
     const dot = make("span", { class: "dot" });
-    dot.style.background = css(scale.colors[Math.min(k, scale.colors.length - 1)]);
+    dot.style.background = css(scale.colors[k % scale.colors.length]);
     list.append(make("li", { title: level }, dot, make("span", {}, level), make("small", {}, readable(counts[k]))));
   });
   return list;

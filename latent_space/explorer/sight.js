@@ -13,13 +13,11 @@ function makeSight(table) {
     .filter((column) => column.role === "metric" && column.kind === "number")
     .map((column) => column.name);
   const own = table.columns
-    .filter((column) => column.role === "sample" && column.kind !== "text" && !column.name.startsWith("cluster_id_"))
-    .map((column) => column.name);
-  const shown = [
-    ...new Set(["split", "loss", "cluster_id", ...own.slice(0, table.key === "instances" ? 6 : 4), ...telling]),
-  ]
-    .filter(has)
-    .slice(0, DEFAULT_SHOWN);
+    .filter((column) => column.role === "sample" && column.kind !== "text")
+    .map(({ name }) => name);
+  const first = ["split", "loss", "cluster_id", "predicted_error", "pruning_decision"];
+  const wanted = table.key === "instances" ? own : [...first, ...telling, ...own];
+  const shown = [...new Set(wanted)].filter(has).slice(0, DEFAULT_SHOWN);
   const visible = new Uint8Array(table.n).fill(1);
   const sort = { name: has("loss") ? "loss" : "", descending: has("loss") };
   return {

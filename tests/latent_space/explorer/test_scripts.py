@@ -147,3 +147,9 @@ def test_what_sets_a_selection_apart(evaluate):
         ("colour", "50 %", "50 %", False),
     ]
     assert evaluate(f"tellingColumns({table}, Uint8Array.of(0, 0, 1, 1), Uint8Array.of(0, 0, 1, 1))") == []
+
+
+def test_colours_of_many_levels_repeat(evaluate):
+    column = "{kind: 'category', levels: Array(64).fill('x'), values: [0, 1, 30, 65535]}"
+    assert evaluate(f"[...colorScale({column}, 4).bins]") == [0, 1, 0, -1]
+    assert evaluate("new Set(levelColors(64).map(String)).size") == 30
