@@ -12,7 +12,10 @@ from anomaly_detection.cli import app as anomaly
 from armbench_segmentation.cli import app as segmentation
 from armscope.demo import demo
 from armscope.explore import explore
+from armscope.export import export
 from armscope.place import place
+from armscope.prune import prune
+from armscope.similar import similar
 
 _HOUSE = Path(__file__).resolve().parent.parent
 _PACKAGES = ("armscope", "latent_space", "armbench_segmentation", "anomaly_detection")
@@ -23,7 +26,10 @@ app.add_typer(segmentation, name="segmentation")
 app.add_typer(anomaly, name="anomaly")
 app.command()(demo)
 app.command()(explore)
+app.command()(export)
 app.command()(place)
+app.command()(prune)
+app.command()(similar)
 
 
 @app.command()
