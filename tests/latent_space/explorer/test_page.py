@@ -1,6 +1,7 @@
 """The page in a real browser: what a user does, and what is then on the screen."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -201,4 +202,33 @@ def test_many_samples_show_tiles_of_sheets(page, make_run, monkeypatch):
     page.settle()
     background = page.run("getComputedStyle(document.querySelector('#tooltip .tile')).backgroundImage")
     assert "data:image/webp" in background
+    assert_silent(page)
+
+
+ODD = {
+    "all at one place": {"umap_x": 1.0},
+    "no place": {"umap_x": np.nan},
+    "some without a place": {"umap_x": np.where(np.arange(30) % 2, np.nan, 1.0)},
+    "one split": {"split": "training"},
+    "hardly any split": {"split": ["training"] + [None] * 29},
+    "more splits than can be shown": {"split": [f"s{i}" for i in range(30)], "meta_many": [f"m{i}" for i in range(30)]},
+    "names of JavaScript": {"meta___proto__": ["a", "b"] * 15, "meta_constructor": range(30), "meta_toString": 1.5},
+    "extreme numbers": {"loss": [1e300, -1e300, 1e-300, np.inf, np.nan] * 6},
+    "times and lists": {
+        "meta_when": pd.date_range("2026-01-01", periods=30),
+        "meta_list": [[1, 2], None, []] * 10,
+        "meta_kind": pd.Categorical(["x", "y", None] * 10),
+    },
+}
+
+
+@pytest.mark.parametrize("columns", ODD.values(), ids=ODD)
+def test_odd_columns_break_nothing(page, make_run, columns):
+    page.open(write_report(*make_run(**columns)))
+    for pane in ("findings", "labelling", "pruning", "filters", "table"):
+        page.click_on(f"[data-pane={pane}]")
+    for select in ("#color-by", "#size-by"):
+        for value in page.run(f"[...document.querySelector('{select}').options].map(option => option.value)"):
+            page.choose(select, value)
+    assert page.text("#listed") == "30 samples"
     assert_silent(page)
