@@ -18,6 +18,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+Singles = npt.NDArray[np.float32]
 Group = tuple[int, ...]
 
 BEAM = 40
@@ -127,31 +128,33 @@ def search(scores: Floats, candidates: Candidates, *, depth: int = DEPTH) -> lis
     return sorted(listed, key=lambda one: (-one.z, one.group))
 
 
-def _deeper(
-    groups: Ints, old: Floats, weighted: npt.NDArray[np.float32], candidates: Candidates
-) -> tuple[Ints, Floats]:
+def _deeper(groups: Ints, old: Singles, weighted: Singles, candidates: Candidates) -> tuple[Ints, Singles]:
     """Combine every group with every condition of another source; keep the best that gain by it."""
     masks = candidates.as_floats
     parents = masks[:, groups].prod(axis=2).T
     z = _z((parents * weighted) @ masks, parents @ masks, candidates)
     sources = candidates.source[groups]
-    z[(sources[:, :, None] == candidates.source).any(axis=1) | (z < _GAIN * old[:, None])] = 0
+    z[(sources[:, :, None] == candidates.source).any(axis=1) | (z < np.float32(_GAIN) * old[:, None])] = 0
     row, column = np.divmod(_best(z.ravel()), z.shape[1])
     combined = np.sort(np.column_stack([groups[row], column]), axis=1)
     kept = np.sort(np.unique(combined, axis=0, return_index=True)[1])
     return combined[kept], z[row, column][kept]
 
 
-def _z(sums: npt.NDArray[np.float32], sizes: npt.NDArray[np.float32], candidates: Candidates) -> Floats:
-    spread = np.sqrt(sizes * (1 - sizes / len(candidates.masks)).clip(1e-6)).clip(1e-6)
-    allowed = (sizes >= candidates.smallest) & (sizes <= candidates.largest)
-    return np.where(allowed, sums / spread, 0).astype(np.float64)
+def _z(sums: Singles, sizes: Singles, candidates: Candidates) -> Singles:
+    n = np.float32(len(candidates.masks))
+    spread = np.sqrt(sizes * (n - sizes) / n)
+    allowed = (sizes >= candidates.smallest) & (sizes <= candidates.largest) & (spread > 0)
+    return np.divide(sums, spread, out=np.zeros_like(sums), where=allowed)
 
 
-def _best(z: Floats) -> npt.NDArray[np.int64]:
+def _best(z: Singles) -> Ints:
     """Return the places of the `BEAM` highest positive values, ties by place."""
-    order = np.argsort(-z, kind="stable")[:BEAM]
-    return order[z[order] > 0]
+    places = np.flatnonzero(z > 0)
+    if len(places) > BEAM:
+        least = np.partition(z[places], len(places) - BEAM)[len(places) - BEAM]
+        places = places[z[places] >= least]
+    return places[np.argsort(-z[places], kind="stable")[:BEAM]]
 
 
 def shuffled_bests(

@@ -171,12 +171,15 @@ class SliceFinder:
         n_tried : int
             Measures tried in all: p-values are multiplied by it.
         """
+        from threadpoolctl import threadpool_limits
+
         known = np.flatnonzero(np.isfinite(errors))
         if len(known) < 2 * _SMALLEST:
             return []
         _, candidates = self._candidates(known)
         layers = np.zeros(len(known), np.int64) if strata is None else strata[known]
-        groups = self._significant((errors[known], layers, scorer or scores_within), candidates, n_slices, n_tried)
+        with threadpool_limits(1):  # sums over threads differ in their last bits, and small products stall on several
+            groups = self._significant((errors[known], layers, scorer or scores_within), candidates, n_slices, n_tried)
         slices = []
         rest = np.ones(len(known), bool)
         for group, p in groups:
