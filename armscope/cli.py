@@ -13,6 +13,7 @@ from armbench_segmentation.cli import app as segmentation
 from armscope.demo import demo
 from armscope.explore import explore
 from armscope.export import export
+from armscope.label import label
 from armscope.place import place
 from armscope.prune import prune
 from armscope.similar import similar
@@ -26,6 +27,7 @@ app.add_typer(segmentation, name="segmentation")
 app.add_typer(anomaly, name="anomaly")
 app.command()(demo)
 app.command()(explore)
+app.command()(label)
 app.command()(export)
 app.command()(place)
 app.command()(prune)
