@@ -4,9 +4,9 @@
 code-loader's element instances (a mask per object) give rows too, with the values of the instance metrics; so do false
 positives. A row's `box_rel` says where the object is, and the latent feature map is pooled there.
 
-**Conventions**: `kind` is ``gt`` or ``pred``; `box_rel` is ``x1, y1, x2, y2`` in 0..1 of the model's input; `area_rel`
-is a share of its area. `instance_id` is ``<sample>:<number>``, by position. An object without a box takes the vector of
-the whole sample.
+**Conventions**: `kind` is ``gt`` or ``pred``; `box_rel` is ``x1, y1, x2, y2`` in 0..1 of the model's input, `box_px`
+the same in pixels of the picture in the data, where the integration tells; `area_rel` is a share of the input's area.
+`instance_id` is ``<sample>:<number>``, by position. An object without a box takes the vector of the whole sample.
 """
 
 from collections.abc import Mapping
@@ -55,10 +55,10 @@ def described_rows(integration: Integration, sample: Encoded, outputs: list[Arra
 def _checked(row: Row) -> Row:
     for key, value in row.items():
         plain = value.item() if isinstance(value, np.generic) else value
-        if key == "box_rel":
+        if key in ("box_rel", "box_px"):
             row[key] = None if plain is None else [float(edge) for edge in plain]
             if plain is not None and (len(row[key]) != 4 or not np.isfinite(row[key]).all()):
-                raise HandlerError(_TITLE, f"must give box_rel as four finite numbers; got {plain!r}")
+                raise HandlerError(_TITLE, f"must give {key} as four finite numbers; got {plain!r}")
         elif plain is None or isinstance(plain, str | bool | int | float):
             row[key] = float(plain) if isinstance(plain, int) and not isinstance(plain, bool) else plain
         else:

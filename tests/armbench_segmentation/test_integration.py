@@ -39,6 +39,9 @@ found["true boxes"] = boxes[0].tolist()
 found["rows"] = binder.describe_instances(ids[0], {"image": images[0]}, {"boxes": boxes[0], "masks": masks[0]},
                                           [output[0] for output in outputs])
 found["unlabeled rows"] = binder.describe_instances(ids[0], {"image": images[0]}, {}, [o[0] for o in outputs])
+wide = binder.Resize.plan((100, 200), (64, 64), "letterbox")
+true = binder._instances(boxes[:1], masks[:1])[0]
+found["padded rows"] = binder._rows("gt", true, [None] * len(true), wide)
 print(json.dumps(found))
 """
 
@@ -152,6 +155,20 @@ def test_instance_rows(batches):
         assert isinstance(row["verdict"], str)
     assert {row["verdict"] for row in batches["unlabeled rows"]} == {None}
     assert {row["kind"] for row in batches["unlabeled rows"]} == {"pred"}
+
+
+def test_boxes_in_pixels_are_those_of_the_picture(batches):
+    for row in batches["rows"]:
+        assert row["box_px"] == pytest.approx([128 * edge for edge in row["box_rel"]], abs=1e-3)
+
+
+def test_boxes_in_pixels_leave_the_padding_out(batches):
+    assert batches["padded rows"]
+    for row in batches["padded rows"]:
+        x1, y1, x2, y2 = (64 * edge for edge in row["box_rel"])
+        # 200 x 100 pixels fill 64 x 32 of the input, below 16 rows of padding.
+        expected = np.clip(np.array([x1, y1 - 16, x2, y2 - 16]) * 200 / 64, 0, [200, 100, 200, 100])
+        assert row["box_px"] == pytest.approx(expected.tolist(), abs=1e-3)
 
 
 def test_instance_rows_keep_x_and_y_apart(batches):

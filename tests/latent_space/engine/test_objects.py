@@ -224,6 +224,7 @@ def test_thumbnails_come_from_an_input_where_no_visualizer_draws(tmp_path, run):
     [
         ("5", "must return a list of dicts; got int"),
         ("[{'box_rel': [0, 1]}]", "must give box_rel as four finite numbers"),
+        ("[{'box_px': [0, 1, 2, float('nan')]}]", "must give box_px as four finite numbers"),
         ("[{'kind': np.zeros(2)}]", "must give numbers or strings; got ndarray for 'kind'"),
         ("1 / 0", "ZeroDivisionError: division by zero"),
     ],
