@@ -14,12 +14,20 @@ import time
 os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
 
 import numpy as np
-from bench_maps import made_up_latents, timed
+from bench_maps import timed
 
 from latent_space import build_graph
 from latent_space.neighbors import Graph
 from latent_space.pruning import select_to_keep
 from latent_space.selection import facility_location, k_center, similarities
+
+
+def made_up_latents(n: int, n_features: int) -> np.ndarray:
+    """Return 40 overlapping groups whose variance falls off over the features, as that of real latents does."""
+    generator = np.random.default_rng(0)
+    falloff = np.geomspace(1, 0.02, n_features)
+    centers = generator.normal(size=(40, n_features)) * falloff * 2
+    return (centers[generator.integers(0, 40, n)] + generator.normal(size=(n, n_features)) * falloff).astype(np.float32)
 
 
 def dense_greedy(graph: Graph, n: int) -> list[int]:
