@@ -1,14 +1,18 @@
-"""What is made of a population once all of its samples are known: the graph, the maps, and their files.
+"""What is made of a population once all of its samples are known: the graph, maps, insights, and their files.
 
 **Conventions**: everything rests on one `Space`, so that the graph is built once. Files are written beside the
 population's own, under the names in `run_folder`.
 """
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from latent_space.insights.finding import add_insights, find_insights
+from latent_space.insights.insight import Insights, write_insights
 from latent_space.maps import add_maps, draw_maps
 from latent_space.population import Population
+from latent_space.progress import track
 from latent_space.space import Space, sample_space, write_graph
 
 
@@ -22,14 +26,21 @@ class Analysis:
         With the stages' columns and facts.
     space : Space
         Of its samples.
+    insights : Insights
+        Where the model fails, and what is wrong with the data.
+    seconds : dict of str to float
+        How long each stage took.
     """
 
     population: Population
     space: Space
+    insights: Insights
+    seconds: dict[str, float]
 
     def write(self, out: Path) -> None:
         """Write the stages' files into the run folder; the population is saved by itself."""
         write_graph(self.space, self.population, out)
+        write_insights(out, self.insights)
         draw_maps(self.population, out)
 
 
@@ -50,5 +61,11 @@ def analyse(population: Population, *, cache: Path | None = None, seed: int = 0)
     ValueError
         If the population has no latents.
     """
+    start = time.perf_counter()
     space = sample_space(population)
-    return Analysis(add_maps(population, space=space, cache=cache, random_state=seed), space)
+    population = add_maps(population, space=space, cache=cache, random_state=seed)
+    mapped = time.perf_counter()
+    [insights] = [find_insights(population, space, random_state=seed) for _ in track([None], "insights")]
+    population = add_insights(population, space, insights=insights)
+    seconds = {"maps": mapped - start, "insights": time.perf_counter() - mapped}
+    return Analysis(population, space, insights, seconds)

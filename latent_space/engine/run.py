@@ -198,9 +198,8 @@ class Run:
         return population
 
     def _analyse(self, population: Population) -> Analysis:
-        start = time.perf_counter()
         analysis = analyse(population, cache=self.out / MAPS_FOLDER, seed=self.plan.seed)
-        self.seconds["maps"] = time.perf_counter() - start
+        self.seconds |= analysis.seconds
         return analysis
 
     def _publish(self, population: Population, analysis: Analysis | None) -> Population:
