@@ -17,6 +17,7 @@ _HOME = {
     "find_slices": "insights.slices",
     "predict_error": "labelling",
     "select_for_labelling": "labelling",
+    "select_to_keep": "pruning",
 }
 __all__ = [
     "Population",
@@ -29,6 +30,7 @@ __all__ = [
     "predict_error",
     "project",
     "select_for_labelling",
+    "select_to_keep",
 ]
 
 
