@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from latent_space.explorer import write_report
 from latent_space.population import Population
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -27,6 +29,9 @@ OPTIONS = (
 )
 WITH_WEBGL = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 WITHOUT_WEBGL = ("--disable-gpu", "--disable-3d-apis")
+
+
+IDS = ["plain", "with space", 'quo"te,comma', "<script>alert(1)</script>", "漢字 é", "=1+1", "new\nline", "a/b.jpg"]
 
 
 @pytest.fixture
@@ -67,6 +72,64 @@ def make_run(tmp_path):
         return Population(samples, np.zeros((n, 4)), run=run), tmp_path
 
     return make
+
+
+@pytest.fixture
+def scattered(tmp_path):
+    """A run of 400 scattered samples with ids of every kind, instances on maps, and decisions."""
+    generator = np.random.default_rng(0)
+    n = 400
+    split = np.array(["training", "validation", "unlabeled"])[np.arange(n) % 3]
+    samples = pd.DataFrame(
+        {
+            "sample_id": [*IDS, *(f"s{i}" for i in range(len(IDS), n))],
+            "split": split,
+            "loss": np.where(split == "unlabeled", np.nan, generator.gamma(2, 1, n)),
+            "cluster_id": generator.integers(-1, 4, n),
+            "is_outlier": generator.random(n) < 0.1,
+            "meta_image_id": [str(i + 1000) for i in range(n)],
+            "meta_note": [f"note {i} of {i % 7}" for i in range(n)],
+            "metric_iou": generator.random(n),
+            "umap_x": generator.normal(size=n).astype(np.float32),
+            "umap_y": generator.normal(size=n).astype(np.float32),
+            "umap_neighbors_kept": generator.random(n),
+        }
+    )
+    instances = pd.DataFrame(
+        {
+            "sample_id": samples["sample_id"].repeat(2).to_numpy(),
+            "instance_id": [f"{i}:{k}" for i in samples["sample_id"] for k in range(2)],
+            "kind": ["gt", "pred"] * n,
+            "confidence": generator.random(2 * n),
+            "box_rel": [[0.1, 0.2, 0.5, 0.75]] * (2 * n),
+            "umap_x": np.where(np.arange(2 * n) < 700, generator.normal(size=2 * n), np.nan).astype(np.float32),
+            "umap_y": generator.normal(size=2 * n).astype(np.float32),
+        }
+    )
+    insight = {"id": "x", "kind": "slice", "title": "<b>Worst</b>", "size": 3, "severity": 0.5, "p_value": 0.004}
+    insight |= {"sample_ids": ["s20", IDS[3], "s99", "gone"], "explained_by": [{"column": "c", "text": "note < 7"}]}
+    (tmp_path / "insights.json").write_text(json.dumps({"insights": [insight]}))
+    (tmp_path / "labelling.csv").write_text(
+        "rank,sample_id,predicted_error,predicted_error_low,predicted_error_high,reason\n"
+        "1,s11,0.5,0.25,0.75,likely failure\n2,s14,0.25,0,0.5,<i>covers</i>\n"
+    )
+    (tmp_path / "pruning.csv").write_text("sample_id,decision,rank,reason\ns20,drop,1,twin of s21\ns21,keep,2,\n")
+    line = {"mean": [1, 2, 4], "low": [0.5, 1, None], "high": [1.5, 3, 5]}
+    curve = {"title": "Failures found", "x_label": "labels", "y_label": "failures", "budgets": [10, 20, 400]}
+    curve |= {"n_seeds": 5, "strategies": {"random": line, "auto": line}, "full": 5, "sentence": "Saves 12 labels."}
+    (tmp_path / "curves.json").write_text(json.dumps({"labelling": [curve], "pruning": [curve]}))
+    run = {"task": "totes", "fingerprint": "abc123"}
+    return Population(samples, np.zeros((n, 3)), instances, np.zeros((2 * n, 3)), run=run), tmp_path
+
+
+@pytest.fixture
+def silent(page, scattered):
+    population, run = scattered
+    page.open(write_report(population, run))
+    page.run("localStorage.clear()")
+    page.population = population
+    yield page
+    page.assert_silent()
 
 
 @pytest.fixture(scope="session")
@@ -204,5 +267,59 @@ class Page:
                 if not url.startswith(("data:", "blob:", "about:")):
                     self.requests.append(url)
 
+    def box(self, selector: str):
+        """Left, top, width and height in pixels."""
+        found = f"document.querySelector({json.dumps(selector)}).getBoundingClientRect()"
+        return self.run(f"(box => [box.x, box.y, box.width, box.height])({found})")
+
+    def pixels_of(self, x, y):
+        """Where points of the first map are, from what the page must do: fit the map's bounds into 92 % of the plot."""
+        left, top, width, height = self.box(".map:not([hidden]) .plot")
+        scale = 0.92 * min(width / (x.max() - x.min()), height / (y.max() - y.min()))
+        middle_x, middle_y = (x.min() + x.max()) / 2, (y.min() + y.max()) / 2
+        return left + width / 2 + (x - middle_x) * scale, top + height / 2 - (y - middle_y) * scale
+
+    def lasso(self, tool="l"):
+        samples = self.population.samples
+        x, y = (samples[f"umap_{axis}"].to_numpy(float) for axis in "xy")
+        px, py = self.pixels_of(x, y)
+        left, top, width, height = self.box(".plot")
+        share = [(0.35, 0.3), (0.7, 0.25), (0.6, 0.5), (0.75, 0.8), (0.4, 0.7)]
+        if tool == "r":
+            share = [(0.35, 0.3), (0.7, 0.8)]
+        corners = [(round(left + a * width), round(top + b * height)) for a, b in share]
+        self.key(tool)
+        self.drag(corners)
+        if tool == "r":
+            (x0, y0), (x1, y1) = corners
+            corners = [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
+        return np.flatnonzero(inside(corners, px, py))
+
+    def downloaded(self, format_name):
+        for file in self.downloads.iterdir():
+            file.unlink()
+        self.click_on(f'[data-format="{format_name}"]')
+        for _ in range(100):
+            new = [file for file in self.downloads.iterdir() if file.suffix != ".crdownload"]
+            if new:
+                return new[0], new[0].read_bytes().decode("utf-8")
+            time.sleep(0.1)
+        raise AssertionError("nothing was downloaded")
+
+    def chosen(self, format_name="json"):
+        _, text = self.downloaded(format_name)
+        return json.loads(text)
+
+    def assert_silent(self):
+        self.collect()
+        assert self.problems == []
+        assert [url for url in self.requests if not url.startswith("file:")] == []
+
     def close(self):
         self.driver.quit()
+
+
+def inside(polygon, x, y):
+    from matplotlib.path import Path
+
+    return Path(polygon).contains_points(np.column_stack([x, y]))

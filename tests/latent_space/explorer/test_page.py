@@ -20,18 +20,11 @@ def place_of(page, i, n=30):
     return left + width / 2 + 0.92 * width * (i / (n - 1) - 0.5), top + height / 2
 
 
-def assert_silent(page):
-    """No word on the console, and no request but for the page itself and pictures beside it."""
-    page.collect()
-    assert page.problems == []
-    assert [url for url in page.requests if not url.startswith("file:")] == []
-
-
 @pytest.fixture
 def opened(page, make_run):
     page.open(write_report(*make_run()))
     yield page
-    assert_silent(page)
+    page.assert_silent()
 
 
 def test_opens_from_disk_and_draws_every_sample(opened, tmp_path):
@@ -152,7 +145,7 @@ def test_texts_of_the_user_are_shown_and_never_run(page, make_run):
     assert HOSTILE[:30] in page.content("#warnings")
     assert page.run("document.title") != "broken"
     assert page.run("document.querySelectorAll('[onerror]').length") == 0
-    assert_silent(page)
+    page.assert_silent()
     assert len(page.requests) == 1
 
 
@@ -160,7 +153,7 @@ def test_texts_of_the_user_are_shown_and_never_run(page, make_run):
 def test_hardly_any_sample(page, make_run, n):
     page.open(write_report(*make_run(n)))
     assert page.run(DRAWN) == [n, n]
-    assert_silent(page)
+    page.assert_silent()
 
 
 def test_a_loss_that_never_varies_and_columns_without_any_value(page, make_run):
@@ -169,7 +162,7 @@ def test_a_loss_that_never_varies_and_columns_without_any_value(page, make_run):
     assert page.run(DRAWN) == [30, 30]
     assert "1.5" in page.text("#legend")
     page.choose("#color-by", "meta_inf")
-    assert_silent(page)
+    page.assert_silent()
 
 
 def test_without_loss_splits_and_pictures(page, make_run):
@@ -179,7 +172,7 @@ def test_without_loss_splits_and_pictures(page, make_run):
     assert page.run(DRAWN) == [30]
     page.click(*place_of(page, 3))
     assert "This sample has no picture." in page.text("#details")
-    assert_silent(page)
+    page.assert_silent()
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "dark"), (1280, "light"), (900, "light"), (600, "dark")])
@@ -202,7 +195,7 @@ def test_many_samples_show_tiles_of_sheets(page, make_run, monkeypatch):
     page.settle()
     background = page.run("getComputedStyle(document.querySelector('#tooltip .tile')).backgroundImage")
     assert "data:image/webp" in background
-    assert_silent(page)
+    page.assert_silent()
 
 
 ODD = {
@@ -231,4 +224,4 @@ def test_odd_columns_break_nothing(page, make_run, columns):
         for value in page.run(f"[...document.querySelector('{select}').options].map(option => option.value)"):
             page.choose(select, value)
     assert page.text("#listed") == "30 samples"
-    assert_silent(page)
+    page.assert_silent()
