@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 _MACHINES = 5
 _ANOMALY_RATE = 0.1
+_UNLABELED = 0.2  # of the time, the newest: nobody has looked at it yet
 _WINDOW_SIZE, _EPOCHS = 16, 8
 
 
@@ -31,13 +32,18 @@ def show_rig(n_steps: int, out: Path, *, jobs: int | None, seed: int) -> Path:
     from anomaly_detection.registry import make_detector
     from anomaly_detection.simulation import simulate_rig, write_simulation
     from anomaly_detection.training import train_detector
+    from armscope.demo_decisions import show_decisions
     from armscope.explore import explore_ours, print_run
 
     data, model_dir, run = out / "data", out / "model", out / "run"
     typer.echo(f"1/3 A rig of {_MACHINES} machines -> {data}")
     frame = simulate_rig(n_steps, n_machines=_MACHINES, anomaly_rate=_ANOMALY_RATE, seed=seed)
-    table = write_simulation(frame, out / "rig.csv")
+    is_new = frame.groupby("machine").cumcount() >= (1 - _UNLABELED) * n_steps
+    unlabeled = data / "unlabeled.csv"
+    unlabeled.unlink(missing_ok=True)  # of an earlier demo
+    table = write_simulation(frame[~is_new], out / "rig.csv")
     typer.echo(str(prepare(table, data, train_ratio=0.5, val_ratio=0.25, test_ratio=0.25)))
+    write_simulation(frame[is_new].drop(columns=["label", "anomaly_type"]), unlabeled)
     typer.echo(f"2/3 Training -> {model_dir}")
     detector = make_detector("autoencoder", window_size=_WINDOW_SIZE, max_epochs=_EPOCHS, random_state=seed)
     training = train_detector(detector, read_parts(data), model_dir)
@@ -46,7 +52,8 @@ def show_rig(n_steps: int, out: Path, *, jobs: int | None, seed: int) -> Path:
     population = explore_ours("anomaly", out=run, data=data, model=model_dir, jobs=jobs, seed=seed)
     report = (run / "report.html").absolute()
     print_run(population, run.absolute(), report)
-    typer.echo(f"{_by_type(training.metrics['test'])}; {_weakest(population)}: {report}")
+    typer.echo(f"{_by_type(training.metrics['test'])}; {_weakest(population)}")
+    show_decisions(run, seed=seed)
     return report
 
 

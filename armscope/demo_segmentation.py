@@ -37,6 +37,7 @@ def show_totes(totes: Totes, out: Path, *, jobs: int | None, seed: int) -> Path:
     """
     from armbench_segmentation.synthetic import write_totes
     from armbench_segmentation.training.trainer import train_segmentation
+    from armscope.demo_decisions import show_decisions
     from armscope.explore import explore_ours, print_run
 
     data, model_dir, run = out / "data", out / "model", out / "run"
@@ -53,6 +54,7 @@ def show_totes(totes: Totes, out: Path, *, jobs: int | None, seed: int) -> Path:
     if training.map50 is not None:
         typer.echo(f"mask mAP50 on the validation images: {training.map50:.3f}")
     typer.echo(_planted(data / "truth.json", population))
+    show_decisions(run, seed=seed)
     return report
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from armscope.exporting import DataOption, FormatOption, OutOption, PicturesOption, check_export, export_to
+from armscope.renewal import renew_report
 
 if TYPE_CHECKING:
     from latent_space.labelling.accuracy import Accuracy
@@ -100,11 +101,8 @@ def label_run(
     Labelling, dict
         What was chosen, and the files written, by name.
     """
-    from latent_space.explorer import write_report
     from latent_space.labelling.recommendation import PICTURE, recommend_labelling
-    from latent_space.maps import MAPPED_METHODS
     from latent_space.population import Population
-    from latent_space.run_folder import REPORT_FILE
     from latent_space.space import sample_space
 
     population = Population.load(run) if population is None else population
@@ -112,24 +110,17 @@ def label_run(
     files = {"labelling": labelling.write(run).absolute()}
     if labelling.curves:
         files["curve"] = (run / PICTURE).absolute()
-    if any(f"{method}_x" in labelling.population.samples for method in MAPPED_METHODS):
-        write_report(labelling.population, run)
-        files["report"] = (run / REPORT_FILE).absolute()
-    return labelling, files
+    report = renew_report(labelling.population, run)
+    return labelling, files if report is None else files | {"report": report}
 
 
 def print_labelling(labelling: "Labelling", files: dict[str, Path], *, shown: int = _SHOWN) -> None:
     """Print the first picks with their reasons, what the curve says, and where the results are."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=f"label next: {len(labelling.table):,} samples")
-    for name in ("", "sample", "predicted error", "90 % interval", "because"):
-        table.add_column(name, justify="right" if name in ("", "predicted error") else "left", overflow="fold")
-    for row in labelling.table.head(shown).to_dict("records"):
-        ends = _known(row["predicted_error_low"], row["predicted_error_high"])
-        table.add_row(str(row["rank"]), row["sample_id"], _known(row["predicted_error"]), ends, row["reason"])
-    Console(highlight=False, markup=False).print(table)
+    rows = labelling.table.head(shown)
+    width = max(map(len, rows["sample_id"]), default=0)
+    typer.echo(f"Label next, {len(labelling.table):,} samples:")
+    for rank, name, reason in zip(rows["rank"], rows["sample_id"], rows["reason"], strict=True):
+        typer.echo(f"{rank:>4}  {name:<{width}}  {reason}")
     if len(labelling.table) > shown:
         typer.echo(f"... and {len(labelling.table) - shown:,} more")
     if labelling.accuracy is not None:
@@ -148,10 +139,6 @@ def accuracy_in_words(accuracy: "Accuracy") -> str:
     if not known:
         return f"{line}: nothing to judge it by"
     return f"{line}: {known}; the 90 % interval holds {100 * accuracy.coverage:.0f} %"
-
-
-def _known(*values: float) -> str:
-    return " to ".join(f"{value:.3g}" for value in values if value == value)
 
 
 def _floors(texts: list[str]) -> dict[str, int]:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from armscope.exporting import DataOption, FormatOption, OutOption, PicturesOption, check_export, export_to
+from armscope.renewal import renew_report
 
 if TYPE_CHECKING:
+    from latent_space.population import Population
     from latent_space.pruning.decisions import Pruning
 
 
@@ -35,24 +37,21 @@ def prune(
 ) -> None:
     """Choose the training samples worth keeping, with a reason for each and a measured check."""
     from latent_space.population import Population
-    from latent_space.pruning import decisions
-    from latent_space.space import sample_space
 
     if (keep is None) != auto:
         raise ValueError("keep must be given, or --auto, but not both; see `armscope prune --help`.")
     check_export(export_format, out)
     population = Population.load(run)
-    done = decisions.prune(
-        population,
+    done, files = prune_run(
+        run,
+        population=population,
         keep=keep,
         strategy=strategy,
         classes=classes,
         tolerance=tolerance,
         n_seeds=seeds,
         random_state=seed,
-        space=sample_space(population, run),
     )
-    files = {"decisions": done.write(run)}
     exported = export_to(
         population,
         done.kept_ids,
@@ -64,21 +63,37 @@ def prune(
         pictures=pictures,
         data=data,
     )
-    if exported is not None:
-        files["export"] = exported
-    report = _renew_report(population, run)
-    if report is not None:
-        files["report"] = report
-    _print(done, {name: path.absolute() for name, path in files.items()}, as_json)
+    _print(done, files if exported is None else files | {"export": exported.absolute()}, as_json)
 
 
-def _renew_report(population: Any, run: Path) -> Path | None:
-    """Write the page again where the run has maps, so that it shows the decisions."""
-    from latent_space.explorer import write_report
+def prune_run(
+    run: Path, *, population: "Population | None" = None, **options: Any
+) -> tuple["Pruning", dict[str, Path]]:
+    """Choose what to keep of a run, write it there, and write the report anew if the run has a map.
 
-    if not any(f"{method}_x" in population.samples for method in ("umap", "tsne", "pca")):
-        return None
-    return write_report(population, run)
+    Parameters
+    ----------
+    run : path
+        The run folder.
+    population : Population, optional
+        The run's, where it is read already.
+    **options
+        Of `latent_space.pruning.decisions.prune`.
+
+    Returns
+    -------
+    Pruning, dict
+        What was chosen, and the files written, by name.
+    """
+    from latent_space.population import Population
+    from latent_space.pruning import decisions
+    from latent_space.space import sample_space
+
+    population = Population.load(run) if population is None else population
+    done = decisions.prune(population, space=sample_space(population, run), **options)
+    files = {"decisions": done.write(run).absolute()}
+    report = renew_report(population, run)
+    return done, files if report is None else files | {"report": report}
 
 
 def _print(done: "Pruning", files: dict[str, Path], as_json: bool) -> None:

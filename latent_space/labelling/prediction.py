@@ -55,6 +55,11 @@ class PredictedError:
         """Return that of some rows, in their order."""
         return PredictedError(self.mean[rows], self.low[rows], self.high[rows], self.accuracy)
 
+    def where_known(self, errors: Floats) -> "PredictedError":
+        """Return this with the errors (n,) that are not NaN in the place of predictions."""
+        mean, low, high = (np.where(np.isfinite(errors), errors, own) for own in (self.mean, self.low, self.high))
+        return PredictedError(mean, low, high, self.accuracy)
+
 
 def predict_error(
     latents: npt.ArrayLike, errors: npt.ArrayLike, *, groups: npt.ArrayLike | None = None, random_state: int = 0

@@ -26,7 +26,7 @@ class Reasons:
     labelled : (n,) bool array
         Which have a label.
     predicted : PredictedError, optional
-        Of all samples.
+        Of all samples; where the interval has no width, the error is not predicted but measured.
     measure : Measure
         What the prediction is of.
     """
@@ -84,7 +84,8 @@ class Reasons:
         above = 100 * int(np.searchsorted(self._ordered, mean)) / n
         below = 100 * (n - int(np.searchsorted(self._ordered, mean, side="right"))) / n
         rank = f"worse than {above:.0f} %" if above >= below else f"better than {below:.0f} %"
-        return f"predicted {self._measure.label} {self._value(mean)}, {rank} of the unlabelled"
+        told = "" if self._predicted.low[row] == self._predicted.high[row] else "predicted "
+        return f"{told}{self._measure.label} {self._value(mean)}, {rank} of the unlabelled"
 
     def _uncertain(self, row: int) -> str:
         if self._predicted is None:

@@ -28,6 +28,7 @@ from latent_space.labelling.request import (
     column,
     comparable_errors,
     is_labelled,
+    measured_errors,
 )
 from latent_space.labelling.verdict import labelling_curves
 from latent_space.measures import LOSS, Measure
@@ -85,6 +86,7 @@ class _Case:
     request: Request
     measure: Measure | None
     errors: npt.NDArray[np.float64]
+    measured: npt.NDArray[np.float64]
     free: npt.NDArray[np.bool_]
     n_left_out: int
 
@@ -114,6 +116,7 @@ def recommend_labelling(population: Population, request: Request, *, space: Spac
     if np.isfinite(case.errors).any():
         groups = None if request.groups is None else case.column(request.groups, "groups")
         predicted = predict_error(case.space.latents, case.errors, groups=groups, random_state=request.random_state)
+        predicted = predicted.where_known(case.measured)
     table = _table(case, predicted)
     curves = _curves(case)
     for name, attribute in _COLUMNS.items() if predicted is not None else ():
@@ -131,9 +134,12 @@ def _case(population: Population, request: Request, space: Space | None) -> _Cas
     space = space or sample_space(population)
     if not free[space.rows].any():
         raise ValueError("samples without a label must have finite latents; got none that has. Explore the run again.")
-    errors = np.full(len(space), np.nan) if measure is None else comparable_errors(population, measure)[space.rows]
+    errors, measured = np.full((2, len(space)), np.nan)
+    if measure is not None:
+        errors = comparable_errors(population, measure)[space.rows]
+        measured = measured_errors(population, measure)[space.rows]
     mine = free[space.rows]
-    return _Case(population, space, request, measure, errors, mine, int(free.sum() - mine.sum()))
+    return _Case(population, space, request, measure, errors, measured, mine, int(free.sum() - mine.sum()))
 
 
 def _table(case: _Case, predicted: PredictedError | None) -> pd.DataFrame:
@@ -192,6 +198,9 @@ def _notes(case: _Case, predicted: PredictedError | None, table: pd.DataFrame) -
         notes.append("No sample has a label, so nothing is predicted and no curve can be drawn: ranked without it.")
     elif predicted.accuracy.n_known < LEAST_KNOWN or np.ptp(predicted.mean[case.free]) == 0:
         notes.append("The labelled samples tell nothing about the error of the others: coverage alone ranks them.")
+    if np.isfinite(case.measured[case.free]).any():
+        label = request.measure.removeprefix("metric_").replace("_", " ")
+        notes.append(f"The {label} of unlabelled samples is measured, not predicted: it needs no label.")
     if len(case.space) > 1 and not np.ptp(case.space.latents, axis=0).any():
         notes.append("All latents are the same: nothing tells the samples apart.")
     return notes

@@ -1,9 +1,11 @@
 """What a user asks for: the measure, the candidates, groups and floors, found in the columns of a population.
 
-**Conventions**: a sample is labelled where its loss is finite. A column may be named without its prefix `meta_` or
-`metric_`. The model has learned from the training split, so errors there are too small: they are moved, rank by rank,
-to the values of the other labelled samples, which are what an unlabelled sample will be like; with fewer than 20
-labelled samples on either side they are left as they are.
+**Conventions**: a sample is labelled where its loss is finite and its split is not called unlabeled: a detector's loss
+needs no label. Such a measured error of an unlabelled sample takes the place of a prediction, and teaches nothing about
+others, for what is predicted is what goes wrong where the truth is known. A column may be named without its prefix
+`meta_` or `metric_`. The model has learned from the training split, so errors there are too small: they are moved, rank
+by rank, to the values of the other labelled samples, which are what an unlabelled sample will be like; with fewer than
+20 labelled samples on either side they are left as they are.
 """
 
 from collections.abc import Sequence
@@ -64,10 +66,22 @@ class Request:
 
 
 def is_labelled(population: Population) -> Flags:
-    """Tell which samples have a finite loss."""
+    """Tell which samples have a finite loss and do not count as unlabelled."""
     if LOSS not in population.samples:
         return np.zeros(len(population), bool)
-    return np.isfinite(Measure(LOSS, True).errors(population.samples))
+    return np.isfinite(Measure(LOSS, True).errors(population.samples)) & ~_is_new(population)
+
+
+def measured_errors(population: Population, measure: Measure) -> Floats:
+    """Return the errors of unlabelled samples that could be measured without a label, NaN for all others."""
+    return np.where(_is_new(population), measure.errors(population.samples), np.nan)
+
+
+def _is_new(population: Population) -> Flags:
+    """Tell which samples are of the unlabelled split."""
+    if "split" not in population.samples:
+        return np.zeros(len(population), bool)
+    return (population.samples["split"] == "unlabeled").to_numpy(bool)
 
 
 def chosen_measure(population: Population, name: str) -> Measure | None:
@@ -90,8 +104,8 @@ def chosen_measure(population: Population, name: str) -> Measure | None:
 
 
 def comparable_errors(population: Population, measure: Measure) -> Floats:
-    """Return one error per sample, higher = worse, those of the training split as if the model had not seen them."""
-    errors = measure.errors(population.samples)
+    """Return one error per labelled sample, higher = worse, those of training as if the model had not seen them."""
+    errors = np.where(_is_new(population), np.nan, measure.errors(population.samples))
     if "split" not in population.samples:
         return errors
     known = np.isfinite(errors)

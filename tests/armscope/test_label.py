@@ -64,7 +64,7 @@ def test_it_prints_the_first_picks_the_curve_and_where_all_is(run, capsys, monke
     monkeypatch.setenv("COLUMNS", "200")
     code, out, err = typed(capsys, run, "--budget", 25)
     assert (code, err) == (0, "")
-    assert "label next: 25 samples" in out
+    assert "Label next, 25 samples:" in out
     assert "... and 5 more" in out
     assert "worse than" in out
     assert "error predicted by" in out
@@ -151,6 +151,7 @@ def test_a_folder_that_is_no_run_and_a_run_that_is_all_labelled(run, capsys, tmp
     assert code == 2
     assert "run_dir must be a run folder with samples.parquet" in err
     full = Population.load(run)
+    full = full.with_column("split", ["validation"] * 120, replace=True)
     full.with_column("loss", np.arange(120.0), replace=True).save(run)
     code, _, err = typed(capsys, run, "--budget", 5)
     assert code == 2

@@ -89,7 +89,8 @@ def test_without_labels_coverage_alone_picks_and_says_so(population):
 
 
 def test_few_labels_give_no_curve_and_say_so(population):
-    few = np.where(np.arange(300) < 5, np.arange(300.0), np.nan)
+    labelled = np.flatnonzero(population.samples["split"] != "unlabeled")[:5]
+    few = np.where(np.isin(np.arange(300), labelled), np.arange(300.0), np.nan)
     found = recommend_labelling(population.with_column("loss", few, replace=True), Request(10))
     assert found.curves == ()
     assert found.notes == (
@@ -154,3 +155,19 @@ def test_a_metric_is_predicted_in_its_own_direction(population):
 def test_a_few_samples_are_enough(population):
     small = Population(population.samples[:6], population.latents[:6], run=population.run)
     assert len(recommend_labelling(small, Request(5)).table) == 1
+
+
+def test_a_loss_that_needs_no_label_is_taken_as_it_is(population):
+    samples = population.samples.copy()
+    new = samples["split"] == "unlabeled"
+    samples.loc[new, "loss"] = np.linspace(5, 6, new.sum())
+    found = recommend_labelling(Population(samples, population.latents, run=population.run), Request(8))
+    measured = samples.set_index("sample_id")["loss"].loc[found.table["sample_id"]]
+    assert (samples.set_index("sample_id")["split"].loc[found.table["sample_id"]] == "unlabeled").all()
+    for name in ("predicted_error", "predicted_error_low", "predicted_error_high"):
+        np.testing.assert_array_equal(found.table[name], measured)
+    assert not found.table["reason"].str.contains("predicted").any()
+    assert "The loss of unlabelled samples is measured, not predicted: it needs no label." in found.notes
+    before = recommend_labelling(population, Request(8))
+    assert found.accuracy == before.accuracy, "they teach nothing"
+    assert found.curves[0].sentence == before.curves[0].sentence

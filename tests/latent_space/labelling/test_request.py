@@ -85,6 +85,7 @@ def test_ids_that_cannot_be_picked_are_refused(population, options, message):
 
 def test_a_run_without_unlabelled_samples_is_refused(population):
     full = population.with_column("loss", np.arange(300.0), replace=True)
+    full = full.with_column("split", ["validation"] * 300, replace=True)
     with pytest.raises(ValueError, match="run must have samples without a label; got 300 samples that all have one"):
         candidates(full, Request(5))
 
