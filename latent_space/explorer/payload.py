@@ -41,7 +41,8 @@ def page_content(population: Population, decisions: Decisions, store: Store) -> 
     store : Store
         Takes the columns.
     """
-    samples = population.samples.assign(**decisions.columns)
+    new = {name: values for name, values in decisions.columns.items() if name not in population.samples}
+    samples = population.samples.assign(**new)
     tables = [_table("samples", samples, population.run.get("maps"), store), _instances(population, store)]
     facts = _run_facts(population)
     facts["warnings"] += decisions.warnings

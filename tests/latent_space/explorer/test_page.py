@@ -36,6 +36,8 @@ def test_opens_from_disk_and_draws_every_sample(opened, tmp_path):
     assert "01234567" in opened.content("#facts")
     assert "2026-01-02 03:04" in opened.content("#facts")
     assert "trustworthiness 0.938" in opened.text(".map .quality")
+    lines = "[...document.querySelectorAll('.map h2')].map((name) => name.offsetHeight)"
+    assert max(opened.run(lines)) < 25  # the name of a map is on one line
     assert "x/9 (training) was set aside: image: truncated" in opened.content("#warnings")
     assert "hollow: 10 without loss" in opened.text("#legend")
 

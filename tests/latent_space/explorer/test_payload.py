@@ -60,6 +60,17 @@ def test_roles_labels_and_columns_without_values():
     assert (columns["metric_over_segmented"]["min"], columns["metric_over_segmented"]["max"]) == (1, 2)
 
 
+def test_a_prediction_for_every_sample_is_not_replaced_by_that_of_the_queue():
+    samples = pd.DataFrame({"sample_id": ["a", "b"], "predicted_error": [0.25, 0.5]})
+    decisions = Decisions(
+        columns={"predicted_error": pd.Series([0.25, np.nan]), "labelling_rank": pd.Series([1, None])}
+    )
+    content, _ = content_of(Population(samples, np.zeros((2, 1))), decisions)
+    columns = {column["name"]: column for column in content["tables"][0]["columns"]}
+    assert (columns["predicted_error"]["min"], columns["predicted_error"]["max"]) == (0.25, 0.5)
+    assert columns["labelling_rank"]["max"] == 1
+
+
 def test_means_by_split_leave_out_what_is_undefined():
     samples = pd.DataFrame(
         {"sample_id": list("abcd"), "split": ["validation", "training", "training", "unlabeled"]}
