@@ -28,7 +28,7 @@ def place(
 ) -> None:
     """Run new data through the run's model and place the samples on the run's maps; nothing on them moves."""
     from latent_space.explorer import write_report
-    from latent_space.newcomers import place_newcomers
+    from latent_space.newcomers import beside, place_newcomers
     from latent_space.population import Population
     from latent_space.run_folder import to_json
     from latent_space.space import sample_space
@@ -39,8 +39,12 @@ def place(
     new = explore_again(known.run, data=data, out=target, jobs=jobs, limit=limit)
     new = place_newcomers(new, known, space)
     new.save(target)
-    write_report(new, target)
-    facts = summary(new, target)
+    report = write_report(new, target)
+    inside = target.absolute()
+    if inside.is_relative_to(run.absolute()):  # the page of the run can show the pictures of both
+        folder = inside.relative_to(run.absolute()).as_posix()
+        report = write_report(beside(new, known, folder), run, file=f"report-{inside.name}.html")
+    facts = summary(new, target) | {"report": report.absolute()}
     typer.echo(json.dumps(to_json(facts), indent=2) if as_json else _words(facts, run))
 
 
@@ -49,7 +53,6 @@ def summary(new: "Population", out: Path) -> dict[str, Any]:
     strange = new.samples[new.samples["is_strange"]].sort_values("nearest_distance", ascending=False)
     return {
         "out": out.absolute(),
-        "report": (out / "report.html").absolute(),
         "n_samples": len(new),
         "n_placed": int(new.samples["nearest_distance"].notna().sum()),
         "strange": strange["sample_id"].tolist(),

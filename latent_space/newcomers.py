@@ -7,6 +7,7 @@ nearer than that to their nearest other, so 1 means farther off than any, and `i
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from latent_space.maps import MAPPED_METHODS
 from latent_space.neighbors import find_neighbors
@@ -15,6 +16,8 @@ from latent_space.population import Population
 from latent_space.space import N_NEIGHBORS, Space
 
 STRANGE = 0.99
+NEW = "new"
+_PLACEMENT = ("nearest_sample_id", "nearest_distance", "strangeness_score")
 
 
 def place_newcomers(new: Population, known: Population, space: Space) -> Population:
@@ -69,6 +72,37 @@ def place_newcomers(new: Population, known: Population, space: Space) -> Populat
     for name, values in columns.items():
         new = new.with_column(name, values, replace=True)
     return new
+
+
+def beside(new: Population, known: Population, folder: str) -> Population:
+    """Return the samples of both, the new ones in the split "new", to be looked at on one map.
+
+    Parameters
+    ----------
+    new : Population
+        As `place_newcomers` returns it.
+    known : Population
+        Those on the maps.
+    folder : str
+        Of the new samples, relative to the run folder of the others: their thumbnails lie in it.
+
+    Returns
+    -------
+    Population
+        With the columns that both have, and those that tell of the placement. A new sample whose id is taken is called
+        "new: <id>".
+    """
+    mine, others = new.samples.copy(), known.samples.copy()
+    mine["split"] = NEW
+    taken = mine["sample_id"].isin(set(others["sample_id"]))
+    mine["sample_id"] = mine["sample_id"].where(~taken, f"{NEW}: " + mine["sample_id"])
+    if "thumbnail" in mine:
+        mine["thumbnail"] = [f"{folder}/{name}" if isinstance(name, str) else None for name in mine["thumbnail"]]
+    others["is_strange"] = False
+    shared = [name for name in others if name in mine]
+    placement = [name for name in _PLACEMENT if name not in shared]
+    joined = pd.concat([others[shared], mine[[*shared, *placement]]], ignore_index=True)
+    return Population(joined, np.concatenate([known.latents, new.latents]), run=known.run)
 
 
 def _full(values: npt.NDArray[np.floating], rows: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.float32]:

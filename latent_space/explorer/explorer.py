@@ -54,7 +54,7 @@ SCRIPTS = (
 _HERE = Path(__file__).resolve().parent
 
 
-def write_report(population: Population, run_dir: str | os.PathLike[str]) -> Path:
+def write_report(population: Population, run_dir: str | os.PathLike[str], *, file: str = REPORT_FILE) -> Path:
     """Write the explorer of a population into its run folder.
 
     Parameters
@@ -65,11 +65,13 @@ def write_report(population: Population, run_dir: str | os.PathLike[str]) -> Pat
         The run folder; the page takes from it the thumbnails and, where they exist, `insights.json`, `labelling.csv`,
         `pruning.csv` and `curves.json` (one that is damaged costs a line among the page's warnings), and is written
         into it.
+    file : str
+        Name of the page.
 
     Returns
     -------
     Path
-        Of `report.html`.
+        Of the page.
 
     Raises
     ------
@@ -85,8 +87,8 @@ def write_report(population: Population, run_dir: str | os.PathLike[str]) -> Pat
     pictures = _pictures(population.samples, decisions, folder, store)
     folder.mkdir(parents=True, exist_ok=True)
     with replaced_files() as temporary_name:
-        temporary_name(folder / REPORT_FILE).write_text(render(content, pictures, store), encoding="utf-8")
-    return folder / REPORT_FILE
+        temporary_name(folder / file).write_text(render(content, pictures, store), encoding="utf-8")
+    return folder / file
 
 
 def _pictures(samples: pd.DataFrame, decisions: Decisions, folder: Path, store: Store) -> dict[str, Any]:

@@ -39,6 +39,7 @@ def test_data_of_the_run_come_to_lie_where_they_were(run, totes):
     old, new = (pd.read_parquet(folder / "samples.parquet") for folder in (run, Path(facts["out"])))
     np.testing.assert_allclose(new[MAPS], old[MAPS], atol=1e-3)
     assert new["nearest_sample_id"].tolist() == old["sample_id"].tolist()
+    assert facts["report"] == str(run / f"report-{totes.name}.html"), "old and new on one page"
     assert Path(facts["report"]).is_file()
     after = {name: (run / name).read_bytes() for name in before}
     assert after == before, "the run itself stays as it is"

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from latent_space.maps import add_maps
-from latent_space.newcomers import place_newcomers
+from latent_space.newcomers import beside, place_newcomers
 from latent_space.population import Population
 from latent_space.space import sample_space
 
@@ -53,3 +53,18 @@ def test_latents_of_another_model_and_runs_without_maps_are_refused(known):
     bare = population(known.latents, "old")
     with pytest.raises(ValueError, match="must have a map to place samples on; got none"):
         place_newcomers(known, bare, sample_space(bare))
+
+
+def test_both_stand_on_one_map(known):
+    old = Population(known.samples.assign(split="training", thumbnail=None), known.latents, run={"task": "t"})
+    new = population(np.vstack([known.latents[:2], np.full((1, 5), 40)]), "old")  # ids that are taken
+    new = new.with_column("split", ["test"] * 3).with_column("thumbnail", ["thumbnails/a b.jpg", None, "c.png"])
+    both = beside(place_newcomers(new, old, sample_space(old)), old, "placed/x")
+    assert len(both) == 83
+    assert both.samples["split"].value_counts().to_dict() == {"training": 80, "new": 3}
+    assert both.samples["sample_id"].tolist()[80:] == ["new: old0", "new: old1", "new: old2"]
+    thumbnails = both.samples["thumbnail"].fillna("").tolist()
+    assert thumbnails == [""] * 80 + ["placed/x/thumbnails/a b.jpg", "", "placed/x/c.png"]
+    assert both.samples["is_strange"].tolist() == [False] * 82 + [True]
+    assert both.samples["nearest_distance"].notna().sum() == 3
+    np.testing.assert_allclose(both.samples[MAPS][80:82], known.samples[MAPS][:2], atol=1e-3)
