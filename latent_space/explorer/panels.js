@@ -79,11 +79,11 @@ function fillSelect(select, table, none) {
   }
 }
 
-// Three digits leave room for five splits.
-function meanCell(mean) {
+// A narrow column: three digits, two where there are many splits.
+function meanCell(mean, digits) {
   if (mean === null) return make("td", {}, "–");
   const isShort = Number.isInteger(mean) || Math.abs(mean) >= 1000;
-  return make("td", { title: readable(mean) }, readable(isShort ? mean : Number(mean.toPrecision(3))));
+  return make("td", { title: readable(mean) }, readable(isShort ? mean : Number(mean.toPrecision(digits))));
 }
 
 // Splits without any loss or metric are left out.
@@ -92,7 +92,7 @@ function meansBySplit({ splits, rows }) {
   if (!shown.length) return [];
   const heads = shown.map((k) => make("th", { scope: "col", title: splits[k] }, splits[k]));
   const body = rows.map((row) =>
-    make("tr", {}, make("td", {}, row.label), ...shown.map((k) => meanCell(row.means[k]))),
+    make("tr", {}, make("td", {}, row.label), ...shown.map((k) => meanCell(row.means[k], shown.length > 3 ? 2 : 3))),
   );
   return [
     make("h3", {}, "Means by split"),
