@@ -101,15 +101,16 @@ def label_run(
     Labelling, dict
         What was chosen, and the files written, by name.
     """
-    from latent_space.labelling.recommendation import PICTURE, recommend_labelling
+    from latent_space.labelling.recommendation import recommend_labelling
     from latent_space.population import Population
+    from latent_space.run_folder import LABELLING_PICTURE
     from latent_space.space import sample_space
 
     population = Population.load(run) if population is None else population
     labelling = recommend_labelling(population, request, space=sample_space(population, run))
     files = {"labelling": labelling.write(run).absolute()}
     if labelling.curves:
-        files["curve"] = (run / PICTURE).absolute()
+        files["curve"] = (run / LABELLING_PICTURE).absolute()
     report = renew_report(labelling.population, run)
     return labelling, files if report is None else files | {"report": report}
 

@@ -26,6 +26,9 @@ INSIGHTS_FILE = "insights.json"
 LABELLING_FILE = "labelling.csv"
 PRUNING_FILE = "pruning.csv"
 CURVES_FILE = "curves.json"
+LABELLING_PICTURE = "labelling.png"
+PROBE_PICTURE = "labelling_probe.png"
+PRUNING_PICTURE = "pruning.png"
 
 
 def read_file(path: Path, reader: Callable[[Path], Any]) -> Any:

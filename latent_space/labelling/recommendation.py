@@ -33,11 +33,9 @@ from latent_space.labelling.request import (
 from latent_space.labelling.verdict import labelling_curves
 from latent_space.measures import LOSS, Measure
 from latent_space.population import Population
-from latent_space.run_folder import LABELLING_FILE, replaced_files
+from latent_space.run_folder import LABELLING_FILE, LABELLING_PICTURE, PROBE_PICTURE, replaced_files
 from latent_space.space import Space, sample_space
 
-PICTURE = "labelling.png"
-PROBE_PICTURE = "labelling_probe.png"
 _COLUMNS = {"predicted_error": "mean", "predicted_error_low": "low", "predicted_error_high": "high"}
 
 
@@ -70,7 +68,7 @@ class Labelling:
         folder = Path(run_dir)
         with replaced_files() as temporary_name:
             self.table.to_csv(temporary_name(folder / LABELLING_FILE), index=False)
-        for curve, name in zip(self.curves, (PICTURE, PROBE_PICTURE), strict=False):
+        for curve, name in zip(self.curves, (LABELLING_PICTURE, PROBE_PICTURE), strict=False):
             save_curve(folder, "labelling", curve)
             draw_curve(curve, folder / name)
         self.population.save(folder)

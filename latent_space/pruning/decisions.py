@@ -19,10 +19,8 @@ from latent_space.population import Population
 from latent_space.pruning.check import FEWEST, N_SEEDS, TOLERANCE, check_pruning
 from latent_space.pruning.choice import Pool
 from latent_space.pruning.keeping import N_NEIGHBORS, choose, make_pool, n_kept
-from latent_space.run_folder import PRUNING_FILE, replaced_files
+from latent_space.run_folder import PRUNING_FILE, PRUNING_PICTURE, replaced_files
 from latent_space.space import Space, sample_space
-
-PICTURE_FILE = "pruning.png"
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +64,7 @@ class Pruning:
             self.decisions.to_csv(temporary_name(folder / PRUNING_FILE), index=False, lineterminator="\n")
         if self.curve is not None:
             save_curve(folder, "pruning", self.curve)
-            draw_curve(self.curve, folder / PICTURE_FILE)
+            draw_curve(self.curve, folder / PRUNING_PICTURE)
         return folder / PRUNING_FILE
 
 

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from latent_space.engine.folder import close_work, discard_work, keep_work, open_work, run_folder
+from latent_space import run_folder as files
+from latent_space.engine.folder import begin_replacing, close_work, discard_work, keep_work, open_work, run_folder
 
 
 def test_new_empty_and_earlier_runs_are_taken(tmp_path):
@@ -62,3 +63,12 @@ def test_nothing_but_what_was_printed_stays_of_a_run_that_could_not_start(tmp_pa
     discard_work(out)
     assert run_folder(out) == out, "it can be used again"
     assert (logs / "worker-0.log").read_text() == "printed"
+
+
+def test_nothing_that_tells_of_an_earlier_population_survives_a_new_run(tmp_path):
+    of_later_stages = {name for key, name in vars(files).items() if key.endswith(("_FILE", "_PICTURE"))}
+    of_the_population = {"samples.parquet", "latents.npy", "instances.parquet", "instance_latents.npy"}  # replaced
+    for name in of_later_stages:
+        (tmp_path / name).write_text("old")
+    begin_replacing(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == of_the_population
