@@ -242,14 +242,13 @@ class SliceFinder:
         if key not in self._made:
             smallest = max(_SMALLEST, int(_SMALLEST_SHARE * len(known)))
             listed, masks = conditions(self._metadata.iloc[known], smallest=smallest)
-            source = [sum(ord(c) << (i % 40) for i, c in enumerate(one.column)) for one in listed]
             regions = _regions(self._points[known], [np.asarray(g)[known] for g in self._groups], self._random_state)
             regions = regions[:, (regions.sum(axis=0) >= smallest)]
             listed = listed + [Condition("", "a region of latent space")] * regions.shape[1]
-            numbers = np.unique(source, return_inverse=True)[1] if source else np.empty(0, np.int64)
-            all_sources = np.append(numbers, np.full(regions.shape[1], len(source)))
+            # Regions have no column: together they are one source.
+            sources = np.unique([one.column for one in listed], return_inverse=True)[1].astype(np.int64)
             largest = int(_LARGEST_SHARE * len(known))
-            candidates = Candidates(np.hstack([masks, regions]), all_sources, smallest, largest)
+            candidates = Candidates(np.hstack([masks, regions]), sources, smallest, largest)
             self._made[key] = listed, candidates
         return self._made[key]
 

@@ -64,6 +64,15 @@ def test_a_slice_is_named_by_readable_conditions_and_holds_what_they_say():
     assert {one.column for one in first.explained_by[:2]} == {"tote_colour", "clutter"}
 
 
+@pytest.mark.parametrize("names", [("ab", "ca"), ("left", "right")])
+def test_conditions_of_any_two_columns_are_combined_whatever_their_names(names):
+    generator = np.random.default_rng(0)
+    metadata = pd.DataFrame({name: generator.random(600) < 0.4 for name in names})
+    errors = generator.random(600) + 2 * metadata.all(axis=1)
+    (first, *_) = find_slices(generator.normal(size=(600, 4)), errors, metadata)
+    assert sorted(first.description.split(", ")) == [f"{name} = yes" for name in names]
+
+
 def test_region_is_described_by_the_metadata_that_sets_it_apart():
     generator = np.random.default_rng(0)
     latents = generator.normal(size=(400, 8))
