@@ -83,7 +83,8 @@ class Reasons:
         n = len(self._ordered)
         above = 100 * int(np.searchsorted(self._ordered, mean)) / n
         below = 100 * (n - int(np.searchsorted(self._ordered, mean, side="right"))) / n
-        rank = f"worse than {above:.0f} %" if above >= below else f"better than {below:.0f} %"
+        # Rounded down: nothing is worse than all, itself among them.
+        rank = f"worse than {int(above)} %" if above >= below else f"better than {int(below)} %"
         told = "" if self._predicted.low[row] == self._predicted.high[row] else "predicted "
         return f"{told}{self._measure.label} {self._value(mean)}, {rank} of the unlabelled"
 

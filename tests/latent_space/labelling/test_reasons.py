@@ -32,6 +32,18 @@ def test_each_word_becomes_a_sentence():
     ]
 
 
+def test_the_worst_of_many_is_not_worse_than_all_of_them():
+    n = 300
+    mean = np.arange(n, dtype=float)
+    predicted = PredictedError(mean, mean - 1, mean + 1, Accuracy(9, "a test", 0, 0, 0, 0))
+    graph = build_graph(np.arange(n, dtype=float)[:, None], n_neighbors=2)
+    told = Reasons(graph, np.zeros(n, bool), predicted, Measure("loss", True))
+    assert told.in_words([(n - 1, "failure")], np.arange(n).astype(str))[0].endswith(
+        "worse than 99 % of the unlabelled"
+    )
+    assert told.in_words([(0, "failure")], np.arange(n).astype(str))[0].endswith("better than 99 % of the unlabelled")
+
+
 def test_a_metric_whose_higher_values_are_better_is_told_in_its_own_values():
     told = reasons([-0.9, -0.8, -0.7, -0.6, -0.2], Measure("metric_panoptic_quality", False))
     assert told.in_words([(4, "failure"), (3, "uncertain")], IDS) == [
