@@ -173,8 +173,16 @@ def spread_over(ids: Sequence[SampleId], n: int) -> list[SampleId]:
 
 
 def _direction(call: Call) -> Any:
-    """Which way a metric is better: ``Upward``, ``Downward``, a dict of them by key, or None where it is not said."""
-    direction = call.handler.metric_handler_data.direction
-    if isinstance(direction, dict):
-        return {key: getattr(value, "value", None) for key, value in direction.items()}
-    return getattr(direction, "value", None)
+    """Which way a metric is better: ``Upward``, ``Downward``, a dict of them by key, or None where it is not said.
+
+    Nor is it said of a metric that is excluded from insights: the platform wants a direction of every one.
+    """
+    facts = call.handler.metric_handler_data
+    judging = facts.compute_insights
+    if isinstance(facts.direction, dict):
+        judges = judging if isinstance(judging, dict) else dict.fromkeys(facts.direction, judging is not False)
+        return {
+            key: getattr(value, "value", None) if judges.get(key, True) else None
+            for key, value in facts.direction.items()
+        }
+    return None if judging is False else getattr(facts.direction, "value", None)

@@ -51,6 +51,23 @@ def test_a_batch_never_mixes_splits_and_has_float16(write_integration, tmp_path,
 
 
 @pytest.mark.slow
+def test_a_metric_that_is_excluded_from_insights_has_no_direction(write_integration, tmp_path, run):
+    extra = """
+    UP = MetricDirection.Upward
+
+    @tensorleap_custom_metric("counts", direction={"found": UP, "hits": UP}, compute_insights={"found": False})
+    def counts(scores):
+        return {"found": np.ones(len(scores)), "hits": np.ones(len(scores))}
+
+    @tensorleap_custom_metric("size", direction=UP, compute_insights=False)
+    def size(scores):
+        return np.ones(len(scores))
+    """
+    facts = run(write_integration(extra, "counts(scores)\nsize(scores)"), tmp_path / "run").run
+    assert facts["metrics"] == {"error": "Downward", "counts": {"found": None, "hits": "Upward"}, "size": None}
+
+
+@pytest.mark.slow
 def test_a_handler_that_writes_into_its_arguments_spoils_nothing(write_integration, tmp_path, run):
     extra = """
     @tensorleap_custom_metric("vandal", direction=MetricDirection.Upward)
