@@ -16,6 +16,8 @@ from latent_space.insights.conditions import Condition, conditions
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
+AT_MOST = 3  # what a person keeps in mind
+
 
 @dataclass(frozen=True)
 class Explanation:
@@ -41,7 +43,7 @@ class Explanation:
 
 
 def explain(
-    inside: npt.ArrayLike, metadata: pd.DataFrame, *, at_most: int = 5, first: Collection[str] = ()
+    inside: npt.ArrayLike, metadata: pd.DataFrame, *, at_most: int = AT_MOST, first: Collection[str] = ()
 ) -> list[Explanation]:
     """Say which columns set a group apart, tested against chance.
 
@@ -71,7 +73,7 @@ def explained(
     listed: Sequence[Condition],
     masks: Bools,
     *,
-    at_most: int = 5,
+    at_most: int = AT_MOST,
     first: Collection[str] = (),
 ) -> list[Explanation]:
     """Do what `explain` does with conditions that are known."""

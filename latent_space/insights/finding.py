@@ -18,7 +18,7 @@ from latent_space.insights.conditions import short_names, yes_no
 from latent_space.insights.domains import DomainGap, find_domain_gaps
 from latent_space.insights.duplicates import find_near_duplicates
 from latent_space.insights.explanations import explain
-from latent_space.insights.insight import FAILING, Insight, Insights, written
+from latent_space.insights.insight import FAILING, UNUSUAL, Insight, Insights, written
 from latent_space.insights.performance import Judged, find_failing, find_overfitting
 from latent_space.insights.slices import SliceFinder
 from latent_space.measures import measures
@@ -86,7 +86,8 @@ def find_insights(
     found_checks, duplicate_groups = _checks(rows, space, groups)
     columns["near_duplicate_group"] = _spread(space, duplicate_groups)
     judged = _judged(population, rows, space, [one.cluster_ids for one in clusters.values()], random_state)
-    failing, overfitting = find_failing(judged), find_overfitting(judged)
+    slices, overfitting = find_failing(judged), find_overfitting(judged)
+    failing, unusual = ([one for one in slices if one.kind == kind] for kind in (FAILING, UNUSUAL))
     found_checks[FAILING] = _low_performance(judged, space, failing)
     for name, check in found_checks.items():
         columns[f"{name}_score"] = space.spread(check.score)
@@ -98,7 +99,7 @@ def find_insights(
         zip(_domain_table(rows).columns, short_names(list(map(str, _domain_table(rows).columns))), strict=True)
     )
     about_domains = [_gap_insight(number, gap, rows, names) for number, gap in enumerate(gaps[:_MOST_GAPS], start=1)]
-    ordered = [*failing, *overfitting, *about_samples[: _n_before(about_samples)], *about_domains]
+    ordered = [*failing, *overfitting, *about_samples[: _n_before(about_samples)], *unusual, *about_domains]
     ordered += about_samples[_n_before(about_samples) :]
     facts = {name: {**one.criterion, "noise_share": one.noise_share} for name, one in clusters.items()}
     return Insights(tuple(ordered), columns, {"shown": shown, **facts})

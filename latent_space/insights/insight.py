@@ -1,7 +1,7 @@
 """One finding, its file, and its sentence.
 
 **Conventions**: `insights.json` holds ``{"insights": [...], "clusterings": {...}}``, the findings in the order in which
-a person should look at them. Severity is in the measure's units, higher = worse.
+a person should look at them. Severity is higher = worse and compares findings of one kind, whatever their measures.
 """
 
 import os
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from latent_space.run_folder import INSIGHTS_FILE, read_file, read_json, replaced_files, write_json
 
 FAILING = "low_performance"
+UNUSUAL = "unusual_prediction"
 KINDS = (
     FAILING,
     "overfitting",
@@ -23,6 +24,7 @@ KINDS = (
     "leak",
     "near_duplicate",
     "outlier",
+    UNUSUAL,
     "domain_gap",
     "over_represented",
 )
@@ -43,7 +45,7 @@ class Insight:
     size : int
         Samples.
     severity : float
-        How bad it is, in the units its description names.
+        How bad it is, comparable within a kind; that of a measure is explained in `effects`.
     p_value : float or None
         Corrected for all that was tried; None where the check has its own error rate.
     measure : str or None
@@ -133,19 +135,30 @@ def sentences(insights: Insights | Sequence[Insight], n: int = 3) -> list[str]:
     return [one.description for one in listed if one.kind == FAILING][:n]
 
 
-def written(value: float) -> str:
-    """Write a number with three digits that count.
+def written(value: float, digits: int = 3) -> str:
+    """Write a number with the digits that count.
 
     Examples
     --------
-    >>> written(0.04321), written(1234.5), written(0.0)
-    ('.0432', '1234', '0')
+    >>> written(0.04321), written(1234.5), written(0.0), written(5.83, 2)
+    ('.0432', '1234', '0', '5.8')
     """
     value = round(value, 12) + 0.0  # no -0
-    text = f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+    text = f"{value:.{digits}g}" if abs(value) < 10**digits - 0.5 else f"{value:.0f}"
     if "e" in text:
         return text
     return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
+
+
+def listed(texts: Sequence[str]) -> str:
+    """Write a list as in a sentence.
+
+    Examples
+    --------
+    >>> listed(["wet = yes"]), listed(["wet = yes", "level > 3", "old = no"])
+    ('wet = yes', 'wet = yes, level > 3 and old = no')
+    """
+    return " and ".join([", ".join(texts[:-1]), texts[-1]]) if len(texts) > 1 else texts[0]
 
 
 def _to_dict(one: Insight) -> dict[str, Any]:

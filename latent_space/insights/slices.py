@@ -21,10 +21,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from latent_space.clustering import partition, reduced
 from latent_space.insights.conditions import Condition, conditions
-from latent_space.insights.explanations import Explanation, explained
-from latent_space.insights.search import Candidates, Found, chance_of, normal_scores, search, shuffled_bests
+from latent_space.insights.effects import scores_within
+from latent_space.insights.explanations import AT_MOST, Explanation, explained
+from latent_space.insights.insight import listed
+from latent_space.insights.regions import regions
+from latent_space.insights.search import Candidates, Found, chance_of, search, shuffled_bests
 from latent_space.neighbors import checked_latents
 
 Bools = npt.NDArray[np.bool_]
@@ -36,10 +38,8 @@ ALPHA = 0.01
 _SMALLEST, _SMALLEST_SHARE, _LARGEST_SHARE = 8, 0.01, 0.5
 _SEARCHED = 3_000
 _PERMUTATIONS = 30
-_REGIONS = (3, 6, 12, 24, 48)
-_PER_REGION = 12
 _FEWEST_SEARCHED = 4
-_BALLS, _BALL_SHARES = 60, (0.04, 0.08)
+REGION = "a region of latent space"
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +60,10 @@ class Slice:
         Columns with readable ranges, the most informative first.
     is_region : bool
         Whether latent space takes part in its definition.
+    conditions, typical : tuple of str
+        The conditions on metadata that define it, and those that set a region apart; at most three in all.
+    members, others : (n,) int64 array
+        All samples that its definition holds for, the worst first, and those in no slice found so far.
     """
 
     indices: Ints
@@ -68,6 +72,10 @@ class Slice:
     description: str
     explained_by: tuple[Explanation, ...] = field(default=())
     is_region: bool = False
+    conditions: tuple[str, ...] = ()
+    typical: tuple[str, ...] = ()
+    members: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    others: Ints = field(default_factory=lambda: np.empty(0, np.int64))
 
     @property
     def size(self) -> int:
@@ -242,63 +250,47 @@ class SliceFinder:
         if key not in self._made:
             smallest = max(_SMALLEST, int(_SMALLEST_SHARE * len(known)))
             listed, masks = conditions(self._metadata.iloc[known], smallest=smallest)
-            regions = _regions(self._points[known], [np.asarray(g)[known] for g in self._groups], self._random_state)
-            regions = regions[:, (regions.sum(axis=0) >= smallest)]
-            listed = listed + [Condition("", "a region of latent space")] * regions.shape[1]
+            areas = regions(self._points[known], [np.asarray(g)[known] for g in self._groups], self._random_state)
+            areas = areas[:, (areas.sum(axis=0) >= smallest)]
+            listed = listed + [Condition("", REGION)] * areas.shape[1]
             # Regions have no column: together they are one source.
             sources = np.unique([one.column for one in listed], return_inverse=True)[1].astype(np.int64)
             largest = int(_LARGEST_SHARE * len(known))
-            candidates = Candidates(np.hstack([masks, regions]), sources, smallest, largest)
+            candidates = Candidates(np.hstack([masks, areas]), sources, smallest, largest)
             self._made[key] = listed, candidates
         return self._made[key]
 
     def _described(self, found: Found, p: float, errors: Floats, known: Ints, rest: Bools) -> Slice:
         listed, candidates = self._candidates(known)
         inside = candidates.members(found.group)
-        own = known[inside & rest]
+        own, others = known[inside & rest], known[rest & ~inside]
         named = [listed[index] for index in found.group]
         own_columns = [one.column for one in named if one.column]
         on_metadata = [index for index, one in enumerate(listed) if one.column]
-        reasons = explained(
-            inside, [listed[i] for i in on_metadata], candidates.masks[:, on_metadata], first=own_columns
-        )
+        masks = candidates.masks[:, on_metadata]
+        reasons = explained(inside, [listed[index] for index in on_metadata], masks, first=own_columns)
         words = [one.text for one in named if one.column]
         is_region = len(words) < len(named)
-        if is_region:
-            more = [one.text for one in reasons if one.column not in own_columns][:2]
-            words = [*words, "a region of latent space" + (f", mostly {' and '.join(more)}" if more else "")]
-        severity = float(errors[own].mean() - errors[known[rest & ~inside]].mean())
-        worst = own[np.argsort(-errors[own], kind="stable")]
-        return Slice(worst, severity, p, ", ".join(words), tuple(reasons), is_region)
+        more = [one.text for one in reasons if one.column not in own_columns][: min(2, AT_MOST - len(words))]
+        return Slice(
+            _worst_first(own, errors),
+            float(errors[own].mean() - errors[others].mean()),
+            p,
+            _in_words(words, more, is_region),
+            tuple(reasons),
+            is_region,
+            tuple(words),
+            tuple(more) if is_region else (),
+            _worst_first(known[inside], errors),
+            others,
+        )
 
 
-def scores_within(errors: Floats, strata: Ints) -> Floats:
-    """Return normal scores within each stratum."""
-    scores = np.zeros(len(errors))
-    for one in np.unique(strata):
-        scores[strata == one] = normal_scores(errors[strata == one])
-    return scores
+def _worst_first(rows: Ints, errors: Floats) -> Ints:
+    return rows[np.argsort(-errors[rows], kind="stable")]
 
 
-def _regions(points: npt.NDArray[np.float32], groups: list[npt.NDArray[np.int64]], random_state: int) -> Bools:
-    """Return the members of every cluster of several partitions, and of the groups given."""
-    masks: list[Bools] = [group == number for group in groups for number in np.unique(group[group >= 0])]
-    if (points != points[0]).any():
-        flat = reduced(points)
-        for n_clusters in _REGIONS:
-            if n_clusters * _PER_REGION <= len(flat):
-                ids = partition(flat, n_clusters, random_state)
-                masks += [ids == number for number in np.unique(ids)]
-        masks += _balls(flat, random_state)
-    different = {mask.tobytes(): mask for mask in masks}
-    return np.stack(list(different.values()), axis=1) if different else np.zeros((len(points), 0), bool)
-
-
-def _balls(flat: npt.NDArray[np.float32], random_state: int) -> list[Bools]:
-    """Return the nearest samples around some drawn ones, in a few sizes."""
-    generator = np.random.default_rng(random_state)
-    masks = []
-    for center in generator.choice(len(flat), min(_BALLS, len(flat)), replace=False):
-        away = np.square(flat - flat[center]).sum(axis=1)
-        masks += [away <= np.quantile(away, share) for share in _BALL_SHARES]
-    return masks
+def _in_words(words: list[str], more: list[str], is_region: bool) -> str:
+    if is_region:
+        words = [*words, REGION + (f", mostly {listed(more)}" if more else "")]
+    return ", ".join(words)

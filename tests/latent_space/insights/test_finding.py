@@ -62,13 +62,14 @@ def test_the_planted_slice_comes_first_in_words(found, population):
     assert (first.kind, first.measure) == ("low_performance", "loss")
     assert first.title == "loss: tote_colour = yellow, wet = yes"
     assert first.p_value <= 0.01
-    assert "Also worse: quality." in first.description
+    assert "Also worse there: quality (-" in first.description
     members = population.samples.set_index("sample_id").loc[list(first.sample_ids)]
     assert (members["meta_tote_colour"] == "yellow").all() and members["meta_wet"].all()
     assert (np.diff(members["loss"]) <= 0).all()
     assert {one["column"] for one in first.explained_by[:2]} == {"meta_tote_colour", "meta_wet"}
     assert sentences(found, 1) == [first.description]
-    expected = r"tote_colour = yellow, wet = yes: the loss is [\d.]+ on these \d+ of \d+ samples, [\d.]+ elsewhere"
+    where = r"in the \d+ of \d+ samples with tote_colour = yellow and wet = yes"
+    expected = rf"Loss is [\d.]+ instead of [\d.]+ \([\d.]+ times as high\) {where} \(p < \.001\)\. Also"
     assert re.match(expected, first.description)
 
 
@@ -130,7 +131,7 @@ def test_overfitting_is_a_gap_between_validation_and_training():
     found = find_insights(population, sample_space(population)).insights
     overfitting = [one for one in found if one.kind == "overfitting"]
     assert overfitting[0].title == "overfitting: wet = yes"
-    assert overfitting[0].severity > 1
+    assert 0.2 < overfitting[0].severity <= 1
     assert "worse than that of training" in overfitting[0].description
 
 
@@ -208,3 +209,15 @@ def test_sentences_are_those_of_failing_slices():
         for kind in ("leak", "low_performance")
     ]
     assert sentences(insights) == sentences(Insights(tuple(insights))) == ["About low_performance."]
+
+
+def test_samples_without_latents_change_nothing_for_the_others():
+    population = make_population(300)
+    lost = population.samples.head(5).assign(sample_id=[f"lost{i}" for i in range(5)], split="training")
+    samples = pd.concat([lost, population.samples], ignore_index=True)
+    more = Population(samples, np.vstack([np.full((5, 12), np.nan), population.latents]), run=population.run)
+    expected = find_insights(population, sample_space(population))
+    found = find_insights(more, sample_space(more))
+    assert found.insights == expected.insights
+    for name, values in expected.columns.items():
+        np.testing.assert_array_equal(found.columns[name][5:], values, err_msg=name)
