@@ -85,7 +85,7 @@ check: $(SETUP) ## formatting, lint, types, and who may import whom
 	.venv/bin/mypy
 	.venv/bin/python -m pytest tests/test_architecture.py
 
-bench: $(SETUP) ## every benchmark, one after the other
+bench: $(SETUP) ## every benchmark, one after the other (more of some by hand, with --full)
 	@failed=; \
 	for script in benchmarks/bench_*.py; do \
 		echo "== $$script"; .venv/bin/python "$$script" || failed="$$failed $$script"; \

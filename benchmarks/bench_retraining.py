@@ -2,7 +2,7 @@
 
 The network trained on everything gives the losses and latents that pruning goes by, as it would for a user. All three
 see the same number of images in training, so the halves pass over theirs twice as often. They are judged on scenes of
-another seed. One training each: differences of one or two points are chance.
+another seed. One training each: differences of one or two points are chance. It takes minutes, so `--full` asks for it.
 """
 
 import argparse
@@ -41,11 +41,15 @@ def with_training_images(data: Path, out: Path, names: list[str]) -> Path:
 def main() -> None:
     """Draw, train three times, evaluate, print."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--full", action="store_true", help="train; without it nothing is done")
     parser.add_argument("--epochs", type=int, default=6, help="on everything; twice as many on a half")
     parser.add_argument("--train", type=int, default=200)
     parser.add_argument("--image-size", type=int, default=128)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    if not options.full:
+        print("Three trainings take minutes: python benchmarks/bench_retraining.py --full")
+        return
     print(f"{platform.machine()}, one thread; {options.train} totes at {options.image_size}, {options.epochs} epochs")
     print(f"{'':24}{'images':>8}{'CPU s':>8}{'mask mAP50':>12}{'mAP':>8}", flush=True)
     with tempfile.TemporaryDirectory() as name:
