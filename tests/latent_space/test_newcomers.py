@@ -47,6 +47,14 @@ def test_samples_without_latents_have_no_place(known):
     assert placed["nearest_sample_id"].isna().tolist() == [False, True, False]
 
 
+def test_known_samples_without_latents_move_nobody(known):
+    samples = pd.concat([known.samples.head(3).assign(sample_id=["x", "y", "z"], tsne_x=np.nan), known.samples])
+    more = Population(samples, np.vstack([np.full((3, 5), np.nan), known.latents]))
+    new = population(known.latents[::7] + np.float32(0.1), "new")
+    expected = place_newcomers(new, known, sample_space(known)).samples
+    pd.testing.assert_frame_equal(place_newcomers(new, more, sample_space(more)).samples, expected)
+
+
 def test_latents_of_another_model_and_runs_without_maps_are_refused(known):
     with pytest.raises(ValueError, match="latents like the run's, 5 features; got 4"):
         place_newcomers(population(np.zeros((2, 4)), "new"), known, sample_space(known))

@@ -99,6 +99,15 @@ def test_scale_does_not_matter(points, scale):
     assert np.isfinite(k_center(scaled, 4).gains[1:]).all()
 
 
+def test_centers_are_rows_of_all_latents_whoever_may_be_chosen():
+    points = np.array([[0.0], [50.0], [1.0], [9.0], [5.0], [-70.0]])
+    ranking = k_center(points, 3, chosen=[0], candidates=[2, 3, 4])
+    assert ranking.indices.tolist() == [3, 4, 2]
+    assert ranking.gains.tolist() == pytest.approx([9, 4, 1])
+    covering = facility_location(build_graph(points, n_neighbors=2), 3, chosen=[0], candidates=[2, 3, 4])
+    assert sorted(covering.indices) == [2, 3, 4]
+
+
 def test_similarities_are_symmetric_and_one_for_duplicates():
     points = np.repeat(np.random.default_rng(0).normal(size=(6, 3)), 5, axis=0)
     similar = similarities(build_graph(points, n_neighbors=6)).toarray()

@@ -40,6 +40,13 @@ def test_graph_is_built_once_and_read_from_the_run_folder(population, tmp_path, 
     np.testing.assert_array_equal(first.rows, again.rows)
 
 
+def test_values_come_back_to_their_rows_from_a_stored_graph_too(population, tmp_path):
+    for _ in range(2):
+        full = sample_space(population, tmp_path).spread(np.arange(29))
+        assert len(full) == 30
+        assert np.flatnonzero(np.isnan(full)).tolist() == [7]
+
+
 @pytest.mark.parametrize("content", [b"", b"not an archive", b"PK\x03\x04 cut off"])
 def test_damaged_graph_is_built_again(population, tmp_path, content):
     (tmp_path / "graph.npz").write_bytes(content)

@@ -168,6 +168,22 @@ def test_a_loss_that_needs_no_label_is_taken_as_it_is(population):
         np.testing.assert_array_equal(found.table[name], measured)
     assert not found.table["reason"].str.contains("predicted").any()
     assert "The loss of unlabelled samples is measured, not predicted: it needs no label." in found.notes
-    before = recommend_labelling(population, Request(8))
+    blind = Population(population.samples.drop(columns="meta_scene"), population.latents, run=population.run)
+    before = recommend_labelling(blind, Request(8))  # what needs no label might tell the loss away: it is not used
     assert found.accuracy == before.accuracy, "they teach nothing"
     assert found.curves[0].sentence == before.curves[0].sentence
+
+
+def test_samples_without_latents_change_nothing_for_the_others(population):
+    lost = population.samples[population.samples["split"] == "unlabeled"].head(7)
+    samples = pd.concat([lost.assign(sample_id=[f"lost {k}" for k in range(7)]), population.samples])
+    latents = np.vstack([np.full((7, 4), np.nan), population.latents])
+    request = Request(20, groups="scene", floors={"colour": 3}, classes="class")
+    expected = recommend_labelling(population, request)
+    found = recommend_labelling(Population(samples, latents, run=population.run), request)
+    assert found.table.equals(expected.table)
+    assert found.curves == expected.curves
+    columns = [name for name in expected.population.samples if name.startswith("predicted_error")]
+    predicted = found.population.samples[columns]
+    assert predicted.head(7).isna().all(axis=None)
+    assert predicted.tail(300).reset_index(drop=True).equals(expected.population.samples[columns])

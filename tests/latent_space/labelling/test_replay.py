@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from latent_space.labelling.prediction import predict_error
 from latent_space.labelling.replay import budgets_for, replay
 from latent_space.labelling.strategies import STRATEGIES
 
@@ -30,6 +31,18 @@ def test_failures_are_found_sooner_where_they_can_be_foreseen(done):
     for name in ("auto", "failure"):
         assert done.found[name][:, -1].mean() > 70
     assert done.accuracy["coverage"][:, -1].mean() > 80
+
+
+def test_nobody_sees_an_error_before_it_is_labelled(failing_side, monkeypatch):
+    seen = []
+
+    def spy(points, revealed, **options):
+        seen.append(int(np.isfinite(revealed).sum()))
+        return predict_error(points, revealed, **options)
+
+    monkeypatch.setattr("latent_space.labelling.replay.predict_error", spy)
+    done = replay(*failing_side, strategies=("failure",), n_seeds=1)
+    assert seen == done.budgets[:-1].tolist()
 
 
 def test_where_the_error_is_noise_nobody_finds_more(failing_side):

@@ -5,6 +5,7 @@ import pytest
 from latent_space.curves import read_curves
 from latent_space.population import Population
 from latent_space.pruning import prune
+from latent_space.pruning.decisions import labelled_pool
 
 
 @pytest.fixture
@@ -49,7 +50,19 @@ def test_auto_keeps_what_the_check_proposes(population):
 def test_constant_latents_drop_nothing(population):
     done = prune(Population(population.samples, np.ones((120, 5))), n_seeds=3)
     assert (done.fraction, done.dropped_ids) == (1.0, [])
-    assert set(done.decisions["reason"]) == {"nothing can be dropped"}
+    assert set(done.decisions["reason"]) == {"the check finds nothing that can be dropped"}
+
+
+def test_a_share_that_is_asked_for_is_measured_and_told_first(population):
+    done = prune(population, keep=0.25, classes="kind", n_seeds=3)
+    assert done.curve is not None
+    place = done.curve.budgets.index(0.25)
+    own, chance = (done.curve.strategies[name]["mean"][place] for name in ("auto", "random"))
+    assert done.sentence.startswith(
+        f"Keeping 25%, as asked, gives a probe's accuracy of {own:.3f}, everything {done.curve.full:.3f}, "
+        f"as many at random {chance:.3f}. "
+    )
+    assert done.sentence.endswith(prune(population, classes="kind", n_seeds=3).sentence)
 
 
 def test_too_few_to_check(population):
@@ -58,6 +71,7 @@ def test_too_few_to_check(population):
     assert (len(done.kept_ids), done.curve) == (5, None)
     assert done.sentence == "Not checked: 10 labelled training samples are too few, 40 would do."
     assert prune(few).dropped_ids == []
+    assert set(prune(few).decisions["reason"]) == {"too few samples to check what can be dropped"}
 
 
 def test_mislabelled_samples_go_first(population):
@@ -78,3 +92,15 @@ def test_messages(population):
         prune(Population(population.samples[100:], population.latents[100:]), keep=0.5)
     with pytest.raises(ValueError, match="must have latents"):
         prune(Population(population.samples, np.zeros((120, 0))), keep=0.5)
+
+
+def test_samples_without_latents_change_nothing_for_the_others(population):
+    marked = population.with_column("is_mislabel", np.arange(120) % 9 == 0)
+    lost = marked.samples.head(6).assign(sample_id=[f"lost{i}" for i in range(6)], loss=99.0)
+    samples = pd.concat([lost, marked.samples], ignore_index=True)
+    more = Population(samples, np.vstack([np.full((6, 5), np.nan), population.latents]))
+    expected, found = (labelled_pool(one, classes="kind") for one in (marked, more))
+    for name in ("latents", "codes", "losses", "suspects", "names"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), err_msg=name)
+    np.testing.assert_array_equal(found.graph.indices, expected.graph.indices)
+    assert expected.suspects.sum() == 9

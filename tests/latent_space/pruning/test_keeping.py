@@ -77,6 +77,20 @@ def test_copies_go_before_anything_unique(blobs):
     assert more.reasons[more.kept[-1]].startswith("kept only because there is room: near-duplicate of ")
 
 
+def test_of_pairs_of_copies_the_first_are_kept():
+    latents = np.repeat(np.random.default_rng(0).normal(size=(60, 4)), 2, axis=0)
+    choice = choose(make_pool(latents, losses=np.ones(120)), 0.5)
+    assert sorted(choice.kept) == list(range(0, 120, 2))
+    assert choice.reasons[1] == "near-duplicate of 0"
+
+
+def test_what_is_hard_is_kept_rather_than_what_is_easy():
+    rng = np.random.default_rng(3)
+    losses = rng.random(400)
+    choice = choose(make_pool(rng.normal(size=(400, 3)), losses=losses), 0.3)
+    assert losses[choice.kept].mean() > 0.6 > losses.mean()
+
+
 def test_every_class_has_its_floor(blobs):
     latents, labels = blobs
     few = np.concatenate([np.flatnonzero(labels < 3), np.flatnonzero(labels == 3)[:8]])
