@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from latent_space.pruning.check import check_pruning
+from latent_space.pruning.check import _Outcome, check_pruning
 from latent_space.pruning.keeping import make_pool
 
 
@@ -29,6 +29,30 @@ def test_noise_cannot_be_judged():
     check = check_pruning(make_pool(rng.normal(size=(200, 4)), losses=rng.exponential(size=200)), n_seeds=3)
     assert check.proposed is None
     assert check.curve.sentence.startswith("Cannot tell what can be dropped")
+
+
+def test_copies_do_not_help_to_judge_one_another():
+    rng = np.random.default_rng(0)
+    latents, losses = rng.normal(size=(120, 4)), rng.exponential(size=120)
+    check = check_pruning(make_pool(np.repeat(latents, 2, axis=0), losses=np.repeat(losses, 2)), n_seeds=3)
+    assert check.curve.sentence.startswith("Cannot tell what can be dropped")
+
+
+@pytest.mark.parametrize(
+    ("own", "random", "expected"),
+    [
+        ([0.895, 0.895, 0.9], [0.8, 0.8, 0.8], 0),
+        ([0.88, 0.895, 0.9], [0.8, 0.8, 0.8], 1),  # .02 is more than the tolerance
+        ([0.895, 0.88, 0.9], [0.8, 0.8, 0.8], 2),  # a larger share that is not good
+        ([0.895, 0.895, 0.9], [0.9, 0.8, 0.8], 1),  # random does better
+        ([0.895, np.nan, 0.9], [0.8, 0.8, 0.8], 2),
+        ([0.88, 0.88, 0.88], [0.8, 0.8, 0.8], None),
+        ([0.895, 0.895, 0.9], [0.95, 0.95, 0.95], None),
+    ],
+)
+def test_the_smallest_share_within_the_tolerance_is_proposed(own, random, expected):
+    outcome = _Outcome("accuracy", [0.1, 0.5, 0.9], np.array(own), np.array(random), 0.9, 0.25, 0.01, 0.01)
+    assert outcome.place() == expected
 
 
 @pytest.mark.parametrize("losses", [np.ones(60), np.zeros(60)])

@@ -12,7 +12,7 @@ def test_codes_by_hand():
 
 def test_a_rare_class_is_not_taken_for_wrong_labels():
     codes = np.repeat([0, 1], [95, 5])
-    probabilities = np.tile([0.8, 0.2], (100, 1))  # 0.2 is far more than 5 in 100
+    probabilities = np.tile([0.9, 0.1], (100, 1))  # 0.1 is far more than 5 in 100
     assert likely_classes(probabilities, codes)[95:].tolist() == [1] * 5
 
 
@@ -26,6 +26,13 @@ def test_probabilities_never_see_the_own_label():
     assert hardness(probabilities, codes).argmax() == 0
     assert neighbor_votes(build_graph(latents), codes)[0, 0] > 0.9
     np.testing.assert_array_equal(probabilities, class_probabilities(latents, codes))
+
+
+def test_noise_is_not_learned_by_heart():
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 2, 100)
+    probabilities = class_probabilities(rng.normal(size=(100, 200)), codes)
+    assert (probabilities.argmax(axis=1) == codes).mean() < 0.7
 
 
 @pytest.mark.parametrize("codes", [np.zeros(6, int), np.arange(6), np.zeros(1, int)])
