@@ -2,9 +2,10 @@
 
 Four ways to learn compete on every data set: the mean of the nearest labelled samples, weighted by distance, for
 several numbers of neighbours; ridge regression, which sees slow trends; their average; and the plain mean, which wins
-where the latents say nothing. The one with the smallest cross-validated squared error predicts. The interval is
-split-conformal on the cross-validated residuals, scaled by how large residuals are nearby and by how far away the
-labelled samples are.
+where the latents say nothing. The one with the smallest cross-validated squared error predicts. Columns that are known
+without a label, such as the brightness of a picture or the model's confidence, may stand beside the latents: then the
+same learners also compete on both together. The interval is split-conformal on the cross-validated residuals, scaled
+by how large residuals are nearby and by how far away the labelled samples are.
 
 **Conventions**: higher = worse. Errors are (n,) with NaN where nothing is known. For a labelled sample the prediction
 is the cross-validated one, which never saw its own error. Distances are Euclidean, in the space of the leading
@@ -31,6 +32,7 @@ LEAST_KNOWN = 8
 _N_FOLDS = 5
 _N_NEIGHBORS = (3, 5, 10, 20, 40)
 _N_COMPONENTS = 64
+_WITH_COLUMNS = ", with what is known without labels"
 _NAMES = {"mean": "the mean", "ridge": "ridge regression", "both": "ridge regression and the nearest labelled samples"}
 
 
@@ -62,7 +64,12 @@ class PredictedError:
 
 
 def predict_error(
-    latents: npt.ArrayLike, errors: npt.ArrayLike, *, groups: npt.ArrayLike | None = None, random_state: int = 0
+    latents: npt.ArrayLike,
+    errors: npt.ArrayLike,
+    *,
+    columns: npt.ArrayLike | None = None,
+    groups: npt.ArrayLike | None = None,
+    random_state: int = 0,
 ) -> PredictedError:
     """Predict the error of every sample from the known errors of others.
 
@@ -72,6 +79,8 @@ def predict_error(
         Finite.
     errors : (n,) array
         Higher = worse; NaN where unknown.
+    columns : (n, n_columns) array, optional
+        What else is known of every sample, finite; in any units.
     groups : (n,) array, optional
         Samples of equal value are alike (pictures of one scene, windows of one hour): none of them is used to judge
         another, so that the accuracy is that for new groups. With fewer than 5 groups it has no effect.
@@ -99,6 +108,7 @@ def predict_error(
     points, values = checked_latents(latents), np.asarray(errors, np.float64)
     if values.shape != (len(points),):
         raise ValueError(f"errors must be one per sample, {len(points)}; got shape {values.shape}.")
+    beside = np.empty((len(points), 0)) if columns is None else _standardised(columns, len(points))
     known = np.flatnonzero(np.isfinite(values))
     if not len(known):
         raise ValueError("errors must have a finite value somewhere; got none. Without one, only coverage can select.")
@@ -113,8 +123,26 @@ def predict_error(
         folds = _folds(
             None if groups is None else _group_codes(groups, len(points))[order][rows], len(rows), random_state
         )
-        ordered = _learn(leading_components(points[order]), values[order], rows, folds)
+        components = leading_components(points[order])
+        ordered = _learn(components, values[order], rows, folds)
+        if beside.shape[1]:
+            joined = _learn(np.hstack([components, beside[order]]), values[order], rows, folds)
+            if joined.accuracy.r2 > ordered.accuracy.r2:
+                learner = f"{joined.accuracy.learner}{_WITH_COLUMNS}"
+                accuracy = dataclasses.replace(joined.accuracy, learner=learner)
+                ordered = dataclasses.replace(joined, accuracy=accuracy)
     return ordered.of(place)
+
+
+def _standardised(columns: npt.ArrayLike, n: int) -> Floats:
+    """Return the columns that vary, each with mean 0, and a variance of 1 in total, as the latents have."""
+    values = np.asarray(columns, np.float64)
+    if values.ndim != 2 or len(values) != n or not np.isfinite(values).all():
+        raise ValueError(f"columns must be finite, ({n}, n_columns), a row per sample; got shape {values.shape}.")
+    deviation = values.std(axis=0)
+    varies = deviation > 1e-12 * np.abs(values).max(axis=0, initial=0)
+    scaled = (values[:, varies] - values[:, varies].mean(axis=0)) / deviation[varies]
+    return np.asarray(scaled / np.sqrt(max(1, varies.sum())))
 
 
 def leading_components(points: npt.NDArray[np.float32]) -> Floats:

@@ -28,6 +28,7 @@ from latent_space.labelling.request import (
     column,
     comparable_errors,
     is_labelled,
+    known_columns,
     measured_errors,
 )
 from latent_space.labelling.verdict import labelling_curves
@@ -85,6 +86,7 @@ class _Case:
     measure: Measure | None
     errors: npt.NDArray[np.float64]
     measured: npt.NDArray[np.float64]
+    columns: npt.NDArray[np.float64] | None
     free: npt.NDArray[np.bool_]
     n_left_out: int
 
@@ -113,7 +115,9 @@ def recommend_labelling(population: Population, request: Request, *, space: Spac
     predicted = None
     if np.isfinite(case.errors).any():
         groups = None if request.groups is None else case.column(request.groups, "groups")
-        predicted = predict_error(case.space.latents, case.errors, groups=groups, random_state=request.random_state)
+        predicted = predict_error(
+            case.space.latents, case.errors, columns=case.columns, groups=groups, random_state=request.random_state
+        )
         predicted = predicted.where_known(case.measured)
     table = _table(case, predicted)
     curves = _curves(case)
@@ -133,11 +137,14 @@ def _case(population: Population, request: Request, space: Space | None) -> _Cas
     if not free[space.rows].any():
         raise ValueError("samples without a label must have finite latents; got none that has. Explore the run again.")
     errors, measured = np.full((2, len(space)), np.nan)
+    columns = None if measure is None else known_columns(population, measure)
+    columns = None if columns is None else columns[space.rows]
     if measure is not None:
         errors = comparable_errors(population, measure)[space.rows]
         measured = measured_errors(population, measure)[space.rows]
     mine = free[space.rows]
-    return _Case(population, space, request, measure, errors, measured, mine, int(free.sum() - mine.sum()))
+    n_left_out = int(free.sum() - mine.sum())
+    return _Case(population, space, request, measure, errors, measured, columns, mine, n_left_out)
 
 
 def _table(case: _Case, predicted: PredictedError | None) -> pd.DataFrame:
@@ -175,6 +182,7 @@ def _curves(case: _Case) -> list[Curve]:
     done = replay(
         case.space.latents[known],
         case.errors[known],
+        columns=None if case.columns is None else case.columns[known],
         classes=None if classes is None else classes[known],
         random_state=case.request.random_state,
     )

@@ -64,18 +64,21 @@ class Replay:
 class _Stage:
     """The samples of one repetition: those that can be labelled, and those that judge the probe."""
 
+    rows: Indices
     points: npt.NDArray[np.float32]
     errors: Floats
     classes: npt.NDArray[Any] | None
     judges: npt.NDArray[np.float32]
     truth: npt.NDArray[Any] | None
     pool: Pool
+    columns: Floats | None = None
 
 
 def replay(
     latents: npt.ArrayLike,
     errors: npt.ArrayLike,
     *,
+    columns: npt.ArrayLike | None = None,
     classes: npt.ArrayLike | None = None,
     strategies: Sequence[str] = tuple(STRATEGIES),
     n_seeds: int = _N_SEEDS,
@@ -89,6 +92,8 @@ def replay(
         Finite.
     errors : (n,) array
         Higher = worse; samples with NaN are left out.
+    columns : (n, n_columns) array, optional
+        What else is known without a label; see `predict_error`.
     classes : (n,) array, optional
         Of the samples, for the probe.
     strategies : sequence of str
@@ -112,6 +117,7 @@ def replay(
             f"errors must be known for at least {LEAST_SAMPLES} samples and not all be equal to replay labelling; "
             f"got {len(known)} known."
         )
+    beside = None if columns is None else np.asarray(columns, np.float64)
     generator = np.random.default_rng(random_state)
     rows = known[own_order(points[known])]
     if len(rows) > _AT_MOST:
@@ -124,6 +130,7 @@ def replay(
     with threadpool_limits(1):  # more threads could round differently
         for seed in generator.integers(2**31, size=n_seeds).tolist():
             stage = _stage(points[rows], values[rows], names, n_pool, seed)
+            stage = stage if beside is None else dataclasses.replace(stage, columns=beside[rows][stage.rows])
             failed = worst(stage.errors)
             start = np.sort(np.random.default_rng(seed + 1).choice(n_pool, budgets[0], replace=False))
             for name in strategies:
@@ -153,7 +160,8 @@ def _stage(points: npt.NDArray[np.float32], errors: Floats, classes: Any, n_pool
     nothing = np.empty(0, np.int64)
     pool = Pool(points[rows], build_graph(points[rows]), nothing, np.arange(n_pool), None, seed)
     mine, truth = (None, None) if classes is None else (classes[rows], classes[judging])
-    return _Stage(leading_components(points[rows]).astype(np.float32), errors[rows], mine, points[judging], truth, pool)
+    components = leading_components(points[rows]).astype(np.float32)
+    return _Stage(rows, components, errors[rows], mine, points[judging], truth, pool)
 
 
 def _labelled_in_order(stage: _Stage, strategy: str, start: Indices, budgets: Indices) -> Indices:
@@ -165,7 +173,7 @@ def _labelled_in_order(stage: _Stage, strategy: str, start: Indices, budgets: In
         revealed = np.full(len(stage.errors), np.nan)
         revealed[labelled] = stage.errors[labelled]
         learns = strategy in _PREDICTING and len(labelled) >= LEAST_KNOWN
-        predicted = predict_error(stage.points, revealed) if learns else None
+        predicted = predict_error(stage.points, revealed, columns=stage.columns) if learns else None
         candidates = np.setdiff1d(np.arange(len(revealed)), labelled)
         pool = dataclasses.replace(stage.pool, labelled=labelled, candidates=candidates, predicted=predicted)
         picks = STRATEGIES[strategy](pool, budget - len(labelled))

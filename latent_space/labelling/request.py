@@ -77,6 +77,20 @@ def measured_errors(population: Population, measure: Measure) -> Floats:
     return np.where(_is_new(population), measure.errors(population.samples), np.nan)
 
 
+def known_columns(population: Population, measure: Measure) -> Floats | None:
+    """Return the metadata and metrics that are numbers for every sample, labelled or not, (n, n_columns).
+
+    None where there is no such column, or where the measure itself needs no label: then they might tell it away.
+    """
+    if np.isfinite(measured_errors(population, measure)).any():
+        return None
+    samples = population.samples
+    names = [name for name in samples if str(name).startswith(_PREFIXES[1:]) and name != measure.column]
+    columns = [samples[name].to_numpy(np.float64) for name in names if samples[name].dtype.kind in "fiub"]
+    full = [values for values in columns if np.isfinite(values).all() and np.ptp(values) > 0]
+    return np.column_stack(full) if full else None
+
+
 def _is_new(population: Population) -> Flags:
     """Tell which samples are of the unlabelled split."""
     if "split" not in population.samples:

@@ -139,3 +139,29 @@ def test_ridge_is_that_of_scikit_learn():
 def test_what_cannot_be_learned_from_is_said(errors, message):
     with pytest.raises(ValueError, match=message):
         predict_error([[0.0], [1.0], [2.0]], errors)
+
+
+def test_columns_known_without_labels_help_where_the_latents_say_nothing():
+    generator = np.random.default_rng(3)
+    latents, columns = generator.normal(size=(200, 5)), generator.normal(size=(200, 3)) * [1, 1e6, 1e-6] + 50
+    errors = 2 + (columns[:, 2] - 50) * 1e6 + 0.1 * generator.normal(size=200)
+    known = np.where(np.arange(200) % 4 > 0, errors, np.nan)
+    blind, seeing = (predict_error(latents, known, columns=one) for one in (None, columns))
+    assert blind.accuracy.r2 < 0.1
+    assert seeing.accuracy.r2 > 0.9
+    assert seeing.accuracy.learner.endswith(", with what is known without labels")
+    assert np.corrcoef(seeing.mean[::4], errors[::4])[0, 1] > 0.95
+
+
+def test_columns_of_noise_or_of_one_value_change_nothing(failing_side):
+    latents, errors = failing_side
+    known = np.where(np.arange(300) % 3 > 0, errors, np.nan)
+    alone = predict_error(latents, known)
+    for columns in (np.ones((300, 2)), np.random.default_rng(1).normal(size=(300, 40))):
+        np.testing.assert_array_equal(predict_error(latents, known, columns=columns).mean, alone.mean)
+
+
+@pytest.mark.parametrize("columns", [np.zeros(300), np.zeros((299, 2)), np.full((300, 1), np.nan)])
+def test_columns_that_do_not_fit_are_refused(failing_side, columns):
+    with pytest.raises(ValueError, match=r"columns must be finite, \(300, n_columns\), a row per sample"):
+        predict_error(*failing_side, columns=columns)

@@ -11,8 +11,10 @@ from latent_space.labelling.request import (
     column,
     comparable_errors,
     is_labelled,
+    known_columns,
 )
 from latent_space.measures import Measure
+from latent_space.population import Population
 
 
 def test_a_measure_goes_by_its_name_with_or_without_prefix(population):
@@ -100,3 +102,13 @@ def test_a_run_without_unlabelled_samples_is_refused(population):
 def test_a_request_that_asks_nothing_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         Request(**options)
+
+
+def test_known_columns_are_numbers_of_every_sample_and_not_the_measure_itself(population):
+    loss = Measure("loss", True)
+    np.testing.assert_array_equal(known_columns(population, loss), population.samples[["meta_scene"]])
+    more = population.with_column("metric_confidence", np.linspace(0, 1, 300)).with_column("meta_flag", [True] * 300)
+    assert known_columns(more, loss).shape == (300, 2), "a column of one value tells nothing"
+    assert known_columns(more, Measure("metric_confidence", False)) is None, "it needs no label"
+    bare = Population(population.samples[["sample_id", "split", "loss"]], population.latents)
+    assert known_columns(bare, loss) is None
