@@ -8,7 +8,8 @@ and across splits, are planted, and their truth lies in a file of its own.
 
 - ``OUT/{train,val,test}.json`` + ``OUT/images/``: COCO; `test` has images only. Categories are ``Object`` and
   ``Tote``; each picture has one tote.
-- Every image entry has ``"conditions"``: the same keys everywhere, scalars only. ``n_objects`` counts the annotated.
+- Every image entry has ``"conditions"``: the same keys everywhere, scalars only. ``n_objects`` counts the annotated;
+  pictures without annotations lack it, for nobody has counted there.
 - Masks are the *visible* parts: the tote's excludes what lies in it. An object of which less than a tenth shows, or
   that shows on less than 0.1 % of the picture, is not annotated. ``area`` is what the rasterised annotation covers.
 - ``OUT/truth.json`` names the slice, the decoy and the near-duplicate pairs; nothing of it is in the other files.
@@ -225,12 +226,13 @@ def _image_id(plan: Planned) -> int:
 
 
 def _image_entry(plan: Planned, image_size: int, n_objects: int) -> dict[str, Any]:
+    counted = {"n_objects": n_objects} if plan.split != "test" else {}
     return {
         "id": _image_id(plan),
         "file_name": plan.file_name,
         "width": image_size,
         "height": image_size,
-        "conditions": {**plan.conditions, "n_objects": n_objects},
+        "conditions": {**plan.conditions, **counted},
     }
 
 
