@@ -61,8 +61,9 @@ def texts(table: "pd.DataFrame", column: str | None) -> list[str | None]:
     """Return a column's values as text, None where one is missing, or there is no column."""
     if column is None or column not in table:
         return [None] * len(table)
+    missing = table[column].isna()
     return [
-        None if value is None or value != value or not str(value).strip() else str(value) for value in table[column]
+        None if none or not str(one).strip() else str(one) for one, none in zip(table[column], missing, strict=True)
     ]
 
 

@@ -119,7 +119,7 @@ def find_wrong_classes(graph: Graph, labels: npt.NDArray[np.object_]) -> Check:
     C. G. Northcutt et al., Confident learning, Journal of Artificial Intelligence Research 2021.
     """
     nothing = Check(np.full(len(labels), np.nan), np.zeros(len(labels), bool))
-    given = np.array([value is not None and value == value for value in labels])
+    given = np.asarray(pd.notna(labels))
     classes, code = np.unique([str(value) for value in labels], return_inverse=True)
     if len(classes) < 2 or graph.n_neighbors < _FEWEST_NEIGHBORS:
         return nothing

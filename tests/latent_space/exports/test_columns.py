@@ -24,4 +24,5 @@ def test_what_is_missing_is_none():
     table = pd.DataFrame({"name": ["a", None, " ", 3], "value": ["1", None, "x", float("inf")]})
     assert texts(table, "name") == ["a", None, None, "3"]
     assert numbers(table, "value") == [1.0, None, None, None]
+    assert texts(table.assign(name=pd.array([7, None, None, 3], dtype="Int64")), "name") == ["7", None, None, "3"]
     assert texts(table, None) == numbers(table, "other") == [None] * 4

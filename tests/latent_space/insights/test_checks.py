@@ -49,6 +49,16 @@ def test_leaks_cross_from_training_to_what_is_judged():
     assert np.nanmax(np.delete(check.score, [3, 45])) < 1
 
 
+def test_the_nearer_the_other_side_the_higher_the_score_of_a_leak():
+    latents = np.append(np.linspace(0, 1, 20), np.linspace(9, 10, 20))[:, None]
+    split = np.repeat(["training", "validation"], 20)
+    split[8] = "validation"
+    graph = build_graph(latents, n_neighbors=12)
+    score = find_leaks(graph, split, find_near_duplicates(latents, graph=graph)).score
+    assert score.argmax() in (7, 8, 9)
+    assert score[8] > score[0] > score[30] == 0
+
+
 def test_one_split_has_no_leaks():
     latents = np.repeat(np.random.default_rng(0).normal(size=(20, 4)), 2, axis=0)
     check = find_leaks(build_graph(latents), np.full(40, "training"), find_near_duplicates(latents))
@@ -70,6 +80,16 @@ def test_high_losses_among_low_ones_are_doubted():
     assert np.isnan(check.score[[50, 60]]).all()
 
 
+def test_losses_are_compared_with_their_own_split():
+    generator = np.random.default_rng(2)
+    split = np.where(generator.random(400) < 0.5, "training", "validation")
+    losses = np.where(split == "training", 0.1, 10.0) * np.exp(0.2 * generator.normal(size=400))
+    wrong = np.flatnonzero(split == "training")[:1]
+    losses[wrong] = 2  # far too high for training, and low for validation
+    check = find_doubted_truths(build_graph(generator.normal(size=(400, 6))), losses, split)
+    assert np.flatnonzero(check.verdict).tolist() == wrong.tolist()
+
+
 def test_noisy_losses_are_not_doubted():
     generator = np.random.default_rng(1)
     graph, split = build_graph(generator.normal(size=(500, 6))), np.full(500, "training")
@@ -89,6 +109,10 @@ def test_classes_that_all_neighbours_contradict_are_found():
     assert np.flatnonzero(check.verdict).tolist() == sorted(wrong)
     assert np.isnan(check.score[truth == 3]).all()
     assert check.score[wrong].min() > np.nanmax(np.delete(check.score, wrong))
+    numbers = pd.array(np.searchsorted(["cat", "cow", "dog"], np.where(truth == 3, "cat", given_labels)), dtype="Int64")
+    numbers[truth == 3] = pd.NA
+    again = find_wrong_classes(build_graph(latents), numbers.astype(object))
+    np.testing.assert_array_equal(again.verdict, check.verdict)
 
 
 def test_class_column_is_known_by_its_name():
@@ -102,9 +126,10 @@ def test_crowded_samples_are_found_in_their_subgroup():
     latents = generator.normal(size=(300, 6))
     latents[:60] = 9 + 0.1 * latents[:60]
     groups = np.repeat([0, 1], [60, 240])
-    verdict = find_crowded(build_graph(latents), groups).verdict
-    assert verdict[:60].all()
-    assert not verdict[60:].any()
+    check = find_crowded(build_graph(latents), groups)
+    assert check.verdict[:60].all()
+    assert not check.verdict[60:].any()
+    assert check.score[:60].min() > check.score[60:].max()
     assert not find_crowded(build_graph(np.ones((30, 2))), np.zeros(30, np.int64)).verdict.any()
 
 
