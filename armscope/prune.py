@@ -87,11 +87,14 @@ def prune_run(
     """
     from latent_space.population import Population
     from latent_space.pruning import decisions
+    from latent_space.run_folder import PRUNING_PICTURE
     from latent_space.space import sample_space
 
     population = Population.load(run) if population is None else population
     done = decisions.prune(population, space=sample_space(population, run), **options)
     files = {"decisions": done.write(run).absolute()}
+    if done.curve is not None:
+        files["curve"] = (run / PRUNING_PICTURE).absolute()
     report = renew_report(population, run)
     return done, files if report is None else files | {"report": report}
 

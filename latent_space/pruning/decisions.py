@@ -6,7 +6,7 @@ from 1 and is empty for the others. Rows of other samples are not in it.
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ import pandas as pd
 from latent_space.curves import Curve, draw_curve, save_curve
 from latent_space.neighbors import build_graph
 from latent_space.population import Population
-from latent_space.pruning.check import FEWEST, N_SEEDS, TOLERANCE, check_pruning
+from latent_space.pruning.check import FEWEST, FRACTIONS, N_SEEDS, TOLERANCE, check_pruning
 from latent_space.pruning.choice import Pool
 from latent_space.pruning.keeping import N_NEIGHBORS, choose, make_pool, n_kept
 from latent_space.run_folder import PRUNING_FILE, PRUNING_PICTURE, replaced_files
@@ -110,14 +110,30 @@ def prune(
     pool = labelled_pool(population, classes=classes, random_state=random_state, space=space)
     check = None
     if len(pool) >= FEWEST:
-        check = check_pruning(pool, strategy=strategy, tolerance=tolerance, n_seeds=n_seeds)
+        shares = {*FRACTIONS} if keep is None else {*FRACTIONS, keep}
+        check = check_pruning(pool, strategy=strategy, fractions=[*shares], tolerance=tolerance, n_seeds=n_seeds)
     fraction = keep if keep is not None else check.proposed if check is not None else None
     if check is None:
-        sentence = f"Not checked: {len(pool)} labelled training samples are too few, {FEWEST} would do."
+        curve, sentence = None, f"Not checked: {len(pool)} labelled training samples are too few, {FEWEST} would do."
     else:
-        sentence = check.curve.sentence
-    curve = check.curve if check is not None else None
-    return Pruning(_decisions(pool, fraction, strategy), fraction or 1.0, curve, sentence)
+        curve = replace(check.curve, sentence=_told(check.curve, keep, strategy))
+        sentence = curve.sentence
+    return Pruning(_decisions(pool, fraction, strategy, checked=check is not None), fraction or 1.0, curve, sentence)
+
+
+def _told(curve: Curve, keep: float | None, strategy: str) -> str:
+    """Return what the check says, what it measured at the share that the user asked for first."""
+    if keep is None or curve.full is None:
+        return curve.sentence
+    place = curve.budgets.index(keep)
+    own, chance = (curve.strategies[name]["mean"][place] for name in (strategy, "random"))
+    if own is None or chance is None:
+        return curve.sentence
+    what = curve.y_label.partition(", ")[0]
+    return (
+        f"Keeping {100 * keep:.3g}%, as asked, gives a probe's {what} of {own:.3f}, everything {curve.full:.3f}, "
+        f"as many at random {chance:.3f}. {curve.sentence}"
+    )
 
 
 def labelled_pool(
@@ -169,8 +185,9 @@ def _suspects(table: pd.DataFrame) -> npt.NDArray[np.bool_]:
     return (table["is_mislabel"] == True).to_numpy(bool)  # noqa: E712 (missing values are no suspects)
 
 
-def _decisions(pool: Pool, fraction: float | None, strategy: str) -> pd.DataFrame:
-    kept, reasons = np.arange(len(pool)), np.full(len(pool), "nothing can be dropped", object)
+def _decisions(pool: Pool, fraction: float | None, strategy: str, *, checked: bool) -> pd.DataFrame:
+    why = "the check finds nothing that can be dropped" if checked else "too few samples to check what can be dropped"
+    kept, reasons = np.arange(len(pool)), np.full(len(pool), why, object)
     if fraction is not None:
         choice = choose(pool, fraction, strategy=strategy)
         kept, reasons = choice.kept, choice.reasons

@@ -41,6 +41,8 @@ def test_share_writes_decisions_curve_picture_and_page(run):
     assert done.stdout.splitlines()[0] == curve["sentence"]
     assert "keep 40 and drop 40 of 80 labelled training samples" in done.stdout
     assert {"pruning.png", "report.html"} <= {path.name for path in run.iterdir()}
+    for name, file in {"decisions": "pruning.csv", "curve": "pruning.png", "report": "report.html"}.items():
+        assert f"{name}: {run.absolute() / file}" in done.stdout.splitlines()
 
 
 def test_auto_as_json(run):
