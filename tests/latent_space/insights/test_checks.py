@@ -145,6 +145,19 @@ def test_domain_gaps_are_found_and_named_once_for_two_values():
     assert gap.p_value < 1e-6
 
 
+def test_severity_is_none_for_a_mixture_and_one_apart():
+    generator = np.random.default_rng(0)
+    frequent = generator.random(600) < 0.7
+    table = pd.DataFrame({"meta_light": np.where(frequent, "dim", "bright")})
+    apart = build_graph(generator.normal(size=(600, 4)) + 99 * frequent[:, None])
+    assert [gap.severity for gap in find_domain_gaps(apart, table)] == [1]
+    mixed = generator.normal(size=(600, 4)) + np.array([1.5, 0, 0, 0]) * frequent[:, None]
+    (gap,) = find_domain_gaps(build_graph(mixed), table, least=0.05)
+    near = frequent[build_graph(mixed).indices][~frequent]
+    assert gap.value == "bright"
+    assert gap.severity == pytest.approx(1 - near.mean() / (frequent.sum() / 599), rel=1e-6)
+
+
 def test_noise_has_no_domain_gaps():
     generator = np.random.default_rng(0)
     tables = [pd.DataFrame({f"c{i}": generator.choice(list("abc"), 150) for i in range(10)}) for _ in range(20)]
