@@ -2,8 +2,8 @@
 
 **Conventions**: a sample is labelled where its loss is finite and its split is not called unlabeled: a detector's loss
 needs no label. Such a measured error of an unlabelled sample takes the place of a prediction, and teaches nothing about
-others, for what is predicted is what goes wrong where the truth is known. A column may be named without its prefix
-`meta_` or `metric_`. The model has learned from the training split, so errors there are too small: they are moved, rank
+others, for what is predicted is what goes wrong where the truth is known. A column may be named without its first
+parts. The model has learned from the training split, so errors there are too small: they are moved, rank
 by rank, to the values of the other labelled samples, which are what an unlabelled sample will be like; with fewer than
 20 labelled samples on either side they are left as they are.
 """
@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from latent_space.column_names import column_named
 from latent_space.labelling.strategies import STRATEGIES
 from latent_space.measures import LOSS, Measure, measures
 from latent_space.population import Population
@@ -159,14 +160,11 @@ def candidates(population: Population, request: Request) -> Flags:
 
 
 def column(population: Population, name: str, argument: str) -> pd.Series:
-    """Return a column of the samples by its name, with or without its prefix.
+    """Return a column of the samples by its name, with or without its first parts.
 
     Raises
     ------
     ValueError
-        If there is none.
+        If there is none, or several fit.
     """
-    for prefix in _PREFIXES:
-        if prefix + name in population.samples:
-            return population.samples[prefix + name]
-    raise ValueError(f"{argument} must be a column of the run's samples; got {name!r}.")
+    return population.samples[column_named(population.samples, name, argument)]

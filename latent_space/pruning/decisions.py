@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from latent_space.column_names import column_named
 from latent_space.curves import Curve, draw_curve, save_curve
 from latent_space.neighbors import build_graph
 from latent_space.population import Population
@@ -90,7 +91,7 @@ def prune(
     strategy : str
         One of `latent_space.pruning.STRATEGIES`.
     classes : str, optional
-        Column of the samples that holds their classes; `meta_` may be left out.
+        Column of the samples that holds their classes; its first parts may be left out.
     tolerance : float
         How far the check's score may fall below that of everything.
     n_seeds : int
@@ -170,12 +171,7 @@ def labelled_pool(
 
 
 def _class_column(table: pd.DataFrame, name: str) -> npt.NDArray[np.object_]:
-    known = [column for column in (name, f"meta_{name}") if column in table]
-    if not known:
-        raise ValueError(
-            f"classes must be a column of the samples; got {name!r}. There are: {', '.join(table.columns)}."
-        )
-    return table[known[0]].to_numpy(object)
+    return table[column_named(table, name, "classes")].to_numpy(object)
 
 
 def _suspects(table: pd.DataFrame) -> npt.NDArray[np.bool_]:

@@ -71,7 +71,7 @@ def test_export_of_what_is_kept(run, tmp_path):
         (("--keep", "1"), "fraction to keep must be between 0 and 1, both excluded; got 1.0"),
         (("--keep", "0.5", "--strategy", "best"), "strategy must be one of auto, random"),
         (("--keep", "0.5", "--out", "there"), "format must be given with out"),
-        (("--keep", "0.5", "--classes", "colour"), "classes must be a column of the samples"),
+        (("--keep", "0.5", "--classes", "colour"), "classes must be a column of the run's samples"),
     ],
 )
 def test_what_the_user_can_mend_is_one_line_and_writes_nothing(run, arguments, message):

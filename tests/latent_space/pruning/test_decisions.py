@@ -84,7 +84,7 @@ def test_messages(population):
     for keep in (0, 1, -1, 3):
         with pytest.raises(ValueError, match=f"fraction to keep must be between 0 and 1, both excluded; got {keep}"):
             prune(population, keep=keep)
-    with pytest.raises(ValueError, match=r"classes must be a column of the samples; got 'colour'. There are:"):
+    with pytest.raises(ValueError, match=r"classes must be a column of the run's samples; got 'colour'\."):
         prune(population, keep=0.5, classes="colour")
     with pytest.raises(ValueError, match="must have training samples with a finite loss to be pruned; got none"):
         prune(population.with_column("loss", np.full(120, np.nan), replace=True), keep=0.5)
