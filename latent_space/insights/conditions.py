@@ -146,6 +146,8 @@ def short_names(columns: Sequence[str]) -> list[str]:
     --------
     >>> short_names(["meta_image_blur", "meta_image_clutter", "meta_image_size", "meta_size"])
     ['blur', 'clutter', 'image_size', 'size']
+    >>> short_names(["meta_axis_0", "meta_axis_1", "meta_axis_2"])
+    ['axis_0', 'axis_1', 'axis_2']
     """
     plain = [column.removeprefix("meta_") for column in columns]
     prefixes = [
@@ -157,7 +159,7 @@ def short_names(columns: Sequence[str]) -> list[str]:
         if prefix.split("_")[-2] not in _STATISTICS and sum(name.startswith(prefix) for name in plain) >= _SHARED_BY
     }
     choices = [
-        sorted({name, *(name.removeprefix(prefix) for prefix in shared if name.startswith(prefix))}, key=len)
+        sorted({name, *(cut for cut in map(name.removeprefix, shared) if any(map(str.isalpha, cut)))}, key=len)
         for name in plain
     ]
     counts: dict[str, int] = {}

@@ -31,7 +31,7 @@ Texts = npt.NDArray[np.str_]
 _SAME = 0.5
 _FEWEST_PER_SPLIT = 5
 _SLICES = 3
-_NAMED = 3
+_NAMED = 5
 _MOST_UNUSUAL = 3
 _UNLABELED = "unlabeled"
 _NO_TRUTH = " This needs no ground truth: it tells what is unusual, not what is wrong."
@@ -70,19 +70,16 @@ def find_failing(judged: Judged) -> list[Insight]:
         Of the kind `FAILING`, then of the kind `UNUSUAL`.
     """
     of_truth = {measure.column for measure, errors in judged.measures if _needs_truth(errors, judged.split)}
-    found = [
-        one for measure, errors in judged.measures for one in _findings(measure, errors, judged) if one.effect.matters
+    found = [one for measure, errors in judged.measures for one in _findings(measure, errors, judged)]
+    found = sorted((one for one in found if one.effect.matters), key=lambda one: -round(one.effect.severity, 9))
+    failing = [one for one in found if not of_truth or one.measure.column in of_truth]
+    unusual = [one for one in found if of_truth and one.measure.column not in of_truth]
+    kinds = {FAILING: _merged(failing, judged), UNUSUAL: _merged(unusual, judged)[:_MOST_UNUSUAL]}
+    return [
+        _about_slice(f"{kind}_{number}", kind, one, judged)
+        for kind, own in kinds.items()
+        for number, one in enumerate(own, start=1)
     ]
-    found.sort(key=lambda one: (one.measure.column not in of_truth, -round(one.effect.severity, 9)))
-    insights: list[Insight] = []
-    counts = {FAILING: 0, UNUSUAL: 0}
-    for one in _merged(found, judged):
-        kind = UNUSUAL if of_truth and one.measure.column not in of_truth else FAILING
-        if kind == UNUSUAL and counts[kind] == _MOST_UNUSUAL:
-            break
-        counts[kind] += 1
-        insights.append(_about_slice(f"{kind}_{counts[kind]}", kind, one, judged))
-    return insights
 
 
 def _needs_truth(errors: Floats, split: Texts) -> bool:
@@ -104,28 +101,32 @@ def _effect(measure: Measure, errors: Floats, one: Slice, judged: Judged, *, oth
 
 
 def _merged(found: list[_Finding], judged: Judged) -> list[_Finding]:
-    """Join slices with most of their samples in a severer one in which their measure is worse as well."""
+    """Join slices that hold half of each other, where the measure of the weaker is worse in the severer as well.
+
+    A second slice of a measure that is named already is left out where half of it lies in that finding.
+    """
     errors_of = {measure.column: errors for measure, errors in judged.measures}
     merged: list[_Finding] = []
     for one in found:
-        label, homes = one.measure.label, [home for home in merged if _shares_samples(one, home)]
-        if any(label in (home.measure.label, *home.also) for home in homes):
+        label = one.measure.label
+        if any(label in (home.measure.label, *home.also) and _shared(one, home) >= _SAME for home in merged):
             continue
-        for home in homes:
-            errors = errors_of[one.measure.column]
-            inside = np.isin(np.arange(len(errors)), home.slice.members)
-            there = _effect(one.measure, errors, home.slice, judged, others=~inside)
-            if there.matters:
-                home.also[label] = there
-                break
+        errors = errors_of[one.measure.column]
+        for home in merged:
+            if min(_shared(one, home), _shared(home, one)) >= _SAME:
+                inside = np.isin(np.arange(len(errors)), home.slice.members)
+                there = _effect(one.measure, errors, home.slice, judged, others=~inside)
+                if there.matters:
+                    home.also[label] = there
+                    break
         else:
             merged.append(one)
     return merged
 
 
-def _shares_samples(one: _Finding, home: _Finding) -> bool:
-    both = len(np.intersect1d(one.slice.members, home.slice.members))
-    return both >= _SAME * len(one.slice.members)
+def _shared(one: _Finding, other: _Finding) -> float:
+    """Return the share of one slice's samples that lie in the other."""
+    return len(np.intersect1d(one.slice.members, other.slice.members)) / len(one.slice.members)
 
 
 def find_overfitting(judged: Judged) -> list[Insight]:

@@ -11,6 +11,7 @@ beyond the number of repetitions (A. M. Winkler et al., NeuroImage 2016).
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,7 @@ Group = tuple[int, ...]
 BEAM = 40
 DEPTH = 3
 _GAIN = 1.1  # a condition more must be worth its words
+_ENOUGH = 0.95
 _EULER = 0.5772156649015329
 _LEAST_SCALE = 0.25  # about that of the best of a thousand; rare events make all bests alike
 _HOPELESS = 3
@@ -155,6 +157,21 @@ def _best(z: Singles) -> Ints:
         least = np.partition(z[places], len(places) - BEAM)[len(places) - BEAM]
         places = places[z[places] >= least]
     return places[np.argsort(-z[places], kind="stable")[:BEAM]]
+
+
+def simpler(found: Found, scores: Floats, candidates: Candidates) -> list[Found]:
+    """List the groups of fewer conditions that are nearly as good, the fewest first; last the group itself.
+
+    A beam adds a condition to the group it came from; with others, one less may do.
+    """
+    listed: list[Found] = []
+    for n in range(1, len(found.group)):
+        groups = list(combinations(found.group, n))
+        members = np.stack([candidates.members(group) for group in groups], axis=1).astype(np.float32)
+        z = _z(scores.astype(np.float32) @ members, members.sum(axis=0), candidates)
+        order = np.argsort(-z, kind="stable")
+        listed += [Found(groups[index], float(z[index])) for index in order if z[index] >= _ENOUGH * found.z]
+    return [*listed, found]
 
 
 def shuffled_bests(

@@ -26,7 +26,7 @@ from latent_space.insights.effects import scores_within
 from latent_space.insights.explanations import AT_MOST, Explanation, explained
 from latent_space.insights.insight import listed
 from latent_space.insights.regions import regions
-from latent_space.insights.search import Candidates, Found, chance_of, search, shuffled_bests
+from latent_space.insights.search import Candidates, Found, chance_of, search, shuffled_bests, simpler
 from latent_space.neighbors import checked_latents
 
 Bools = npt.NDArray[np.bool_]
@@ -212,14 +212,16 @@ class SliceFinder:
             part = (
                 everything if kept.all() else Candidates(everything.masks[kept], everything.source, smallest, largest)
             )
-            found = search(scorer(errors[kept], strata[kept]), part)
+            rest = scorer(errors[kept], strata[kept])
+            found = search(rest, part)
             # With the samples set aside, a group may be larger than a slice may be.
             found = [one for one in found if everything.members(one.group).sum() <= largest]
             p = min(1.0, n_tried * self._chance(found[0].z, scores, strata, everything)) if found else 1.0
             if p > ALPHA:
                 break
-            groups.append((found[0], p))
-            kept &= ~everything.members(found[0].group)
+            simple = simpler(found[0], rest, part)
+            groups.append((next(one for one in simple if everything.members(one.group).sum() <= largest), p))
+            kept &= ~everything.members(groups[-1][0].group)
         return groups
 
     def _chance(self, z: float, scores: Floats, strata: Ints, candidates: Candidates) -> float:

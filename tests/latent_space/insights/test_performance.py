@@ -109,6 +109,18 @@ def test_a_measure_that_is_not_worse_in_a_slice_is_not_named_there():
     assert "miss" not in first.description
 
 
+def test_a_part_that_fails_in_another_way_is_a_finding_of_its_own():
+    def columns(generator, samples):
+        high = samples["meta_level_0"] > 0.5
+        part = high & samples["meta_wet"]
+        noise = generator.normal(size=(2, len(samples)))
+        return {"loss": noise[0] + 2.5 * high, "metric_miss": noise[1] + 5.0 * part}
+
+    found = findings(make_population(columns, n=1200, directions={"miss": "Downward"}))
+    assert {one.measure for one in found} == {"loss", "metric_miss"}
+    assert next(one for one in found if one.measure == "metric_miss").title.startswith("miss: wet = yes, level_0 > 0.5")
+
+
 def test_what_needs_no_ground_truth_is_unusual_and_no_failure():
     def columns(generator, samples):
         unlabeled = samples["split"] == "unlabeled"

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from latent_space.insights import find_slices
-from latent_space.insights.search import normal_scores
+from latent_space.insights.search import Candidates, Found, normal_scores, simpler
 
 
 def draw_setting(seed, *, planted=True):
@@ -145,3 +145,15 @@ def test_rows_must_agree():
         find_slices(np.eye(5), np.zeros(4))
     with pytest.raises(ValueError, match=re.escape("metadata must have a row per sample, 5; got 1")):
         find_slices(np.eye(5), np.zeros(5), pd.DataFrame({"a": [1]}))
+
+
+def test_a_condition_that_adds_next_to_nothing_is_left_out():
+    masks = np.zeros((100, 3), bool)
+    masks[:20, 0] = masks[:19, 1] = masks[10:80, 2] = True
+    candidates = Candidates(masks, np.arange(3), 5, 50)
+    scores = normal_scores((np.arange(100) < 19).astype(float))
+    found = Found((0, 1), float(scores[:19].sum() / np.sqrt(19 * 0.81)))
+    assert [one.group for one in simpler(found, scores, candidates)] == [(1,), (0,), (0, 1)]
+    needed = Found((0, 2), float(scores[10:20].sum() / np.sqrt(10 * 0.9)))
+    assert [one.group for one in simpler(Found((1, 2), 100.0), scores, candidates)] == [(1, 2)]
+    assert simpler(needed, scores, candidates)[-1] == needed
