@@ -30,11 +30,13 @@ def place(
     from latent_space.explorer import write_report
     from latent_space.newcomers import beside, place_newcomers
     from latent_space.population import Population
-    from latent_space.run_folder import to_json
+    from latent_space.run_folder import PLACED_FOLDER, page_beside, to_json
     from latent_space.space import sample_space
 
     known = Population.load(run)
-    target = out if out is not None else run / "placed" / data.expanduser().absolute().name
+    target = out if out is not None else run / PLACED_FOLDER / data.expanduser().absolute().name
+    if target.expanduser().resolve() == run.expanduser().resolve():
+        raise ValueError(f"out must be another folder than the run, which it would replace; got {target}.")
     space = sample_space(known, run)
     new = explore_again(known.run, data=data, out=target, jobs=jobs, limit=limit)
     new = place_newcomers(new, known, space)
@@ -43,7 +45,7 @@ def place(
     inside = target.absolute()
     if inside.is_relative_to(run.absolute()):  # the page of the run can show the pictures of both
         folder = inside.relative_to(run.absolute()).as_posix()
-        report = write_report(beside(new, known, folder), run, file=f"report-{inside.name}.html")
+        report = write_report(beside(new, known, folder), run, file=page_beside(inside.name))
     facts = summary(new, target) | {"report": report.absolute()}
     typer.echo(json.dumps(to_json(facts), indent=2) if as_json else _words(facts, run))
 

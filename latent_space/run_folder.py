@@ -22,6 +22,7 @@ RUN_FILE = "run.json"
 REPORT_FILE = "report.html"
 GRAPH_FILE = "graph.npz"
 MAPS_FOLDER = "maps"
+PLACED_FOLDER = "placed"
 INSIGHTS_FILE = "insights.json"
 LABELLING_FILE = "labelling.csv"
 PRUNING_FILE = "pruning.csv"
@@ -29,6 +30,11 @@ CURVES_FILE = "curves.json"
 LABELLING_PICTURE = "labelling.png"
 PROBE_PICTURE = "labelling_probe.png"
 PRUNING_PICTURE = "pruning.png"
+
+
+def page_beside(name: str) -> str:
+    """Return the file name of the page on which samples that were placed stand beside the run's own."""
+    return f"report-{name}.html"
 
 
 def read_file(path: Path, reader: Callable[[Path], Any]) -> Any:

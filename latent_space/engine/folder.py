@@ -19,12 +19,14 @@ from latent_space.run_folder import (
     LABELLING_FILE,
     LABELLING_PICTURE,
     LATENTS_FILE,
+    PLACED_FOLDER,
     PROBE_PICTURE,
     PRUNING_FILE,
     PRUNING_PICTURE,
     REPORT_FILE,
     RUN_FILE,
     SAMPLES_FILE,
+    page_beside,
     read_json,
 )
 
@@ -122,7 +124,8 @@ def _remove_if_empty(work: Path) -> None:
 
 def begin_replacing(out: Path) -> None:
     """Take an earlier run's marks of being complete away, and what tells of its samples alone."""
-    for name in (RUN_FILE, *_OF_LATER_STAGES):
+    pages = [page_beside(placed.name) for placed in (out / PLACED_FOLDER).glob("*")]
+    for name in (RUN_FILE, *_OF_LATER_STAGES, *pages):
         (out / name).unlink(missing_ok=True)
 
 

@@ -48,10 +48,11 @@ def test_data_of_the_run_come_to_lie_where_they_were(run, totes):
     assert "placed 6 of 6 new samples" in again.stdout
 
 
-def test_what_is_not_there_is_told_in_one_line(run, tmp_path):
+def test_what_is_not_there_is_told_in_one_line(run, totes, tmp_path):
     for arguments, expected in {
         (run, "--data", tmp_path / "none"): "none, which does not exist",
         (tmp_path, "--data", tmp_path): "must be a run folder with samples.parquet",
+        (run, "--data", totes, "--out", run / "x" / ".."): "out must be another folder than the run",
     }.items():
         done = armscope("place", *arguments)
         assert done.returncode == 2

@@ -72,3 +72,11 @@ def test_nothing_that_tells_of_an_earlier_population_survives_a_new_run(tmp_path
         (tmp_path / name).write_text("old")
     begin_replacing(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == of_the_population
+
+
+def test_pages_with_placed_samples_go_with_the_run_they_show(tmp_path):
+    (tmp_path / "placed" / "new data").mkdir(parents=True)
+    for name in ("report-new data.html", "report-mine.html"):
+        (tmp_path / name).write_text("old")
+    begin_replacing(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["placed", "report-mine.html"]
