@@ -91,6 +91,13 @@ def test_a_group_follows_its_first_member_and_one_that_does_not_fit_is_left_out(
     ]
 
 
+def test_what_is_picked_counts_when_groups_that_do_not_fit_make_it_look_again():
+    latents = np.array([0.0, 301, 300, 150, 151, 75, 76, 290, 35])[:, None]
+    groups = ["known", "c", "c", "d", "d", "e", "e", "near c", "alone"]
+    picks = select_for_labelling(latents, 3, strategy="kcenter", labelled=[0], groups=groups)
+    assert picks.tolist() == [1, 2, 8], "the seventh is near what was picked"
+
+
 def test_samples_of_no_group_are_picked_alone():
     picks = select_for_labelling([[0.0], [1.0], [2.0]], 1, groups=[None, None, None])
     assert len(picks) == 1
