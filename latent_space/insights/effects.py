@@ -69,6 +69,8 @@ def effect_of(errors: Floats, inside: Bools, others: Bools, strata: Ints, *, hig
     higher_is_worse : bool
         False where `errors` is the negative of the measure.
     """
+    if not inside.any() or not others.any():
+        return Effect(np.nan, np.nan, 0.0, 0.0)
     values = errors if higher_is_worse else -errors
     scores = scores_within(errors, strata)
     means = float(values[inside].mean()), float(values[others].mean())

@@ -31,7 +31,7 @@ Texts = npt.NDArray[np.str_]
 _SAME = 0.5
 _FEWEST_PER_SPLIT = 5
 _SLICES = 3
-_NAMED = 5
+_WITH_MEANS, _NAMED = 3, 11
 _MOST_UNUSUAL = 3
 _UNLABELED = "unlabeled"
 _NO_TRUTH = " This needs no ground truth: it tells what is unusual, not what is wrong."
@@ -198,12 +198,13 @@ def _about_slice(name: str, kind: str, one: _Finding, judged: Judged) -> Insight
 
 
 def _others(also: dict[str, Effect]) -> str:
-    """Name the other measures with their means, the severest first."""
+    """Name the other measures, the severest first and with their means."""
     ordered = sorted(also.items(), key=lambda item: -round(item[1].severity, 9))
     named = [
         f"{label} ({compared(one.inside, one.outside, shares=one.is_share).split(' (')[0]})"
-        for label, one in ordered[:_NAMED]
+        for label, one in ordered[:_WITH_MEANS]
     ]
+    named += [label for label, _ in ordered[_WITH_MEANS:_NAMED]]
     return ", ".join(named) + (f" and {len(ordered) - _NAMED} more" if len(ordered) > _NAMED else "")
 
 

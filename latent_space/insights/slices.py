@@ -276,7 +276,7 @@ class SliceFinder:
         more = [one.text for one in reasons if one.column not in own_columns][: min(2, AT_MOST - len(words))]
         return Slice(
             _worst_first(own, errors),
-            float(errors[own].mean() - errors[others].mean()),
+            float(errors[own].mean() - errors[others].mean()) if len(own) and len(others) else 0.0,
             p,
             _in_words(words, more, is_region),
             tuple(reasons),

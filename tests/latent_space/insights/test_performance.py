@@ -72,6 +72,23 @@ def test_severity_by_hand():
     assert effect_of(2.0 + 0.1 * inside, inside, ~inside, np.zeros(40, np.int64)).severity == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize("inside", [[True, True], [False, False]])
+def test_nothing_to_compare_with_is_no_effect(inside):
+    own = np.array(inside)
+    one = effect_of(np.array([1.0, 2.0]), own, ~own, np.zeros(2, np.int64))
+    assert (one.severity, one.matters) == (0.0, False)
+
+
+def test_a_measure_known_only_in_another_slice_is_handled():
+    def columns(generator, samples):
+        wet, old = samples["meta_wet"], samples["meta_old"]
+        depth = np.where(wet, generator.normal(size=len(samples)) + 3.0 * old, np.nan)
+        return {"loss": in_all(generator, samples, {"wet": 4.0}), "metric_depth": depth}
+
+    found = findings(make_population(columns, n=1500, directions={"depth": "Downward"}))
+    assert [one.title for one in found] == ["loss: wet = yes", "depth: old = yes"]
+
+
 def test_a_sure_but_small_difference_is_not_reported():
     def columns(generator, samples):
         return {"loss": in_all(generator, samples, {}) + 0.35 * (samples["meta_level_0"] > 0)}
@@ -97,6 +114,19 @@ def test_measures_that_fail_together_are_one_finding():
     assert sorted(named) == ["loss", "miss"]
     assert second.title == "other: old = yes"
     assert "Also" not in second.description
+
+
+def test_three_other_measures_come_with_their_means_and_the_rest_by_name():
+    names = [f"m{number}" for number in range(14)]
+
+    def columns(generator, samples):
+        return {f"metric_{name}": in_all(generator, samples, {"wet": 4.0}) for name in names}
+
+    (first,) = findings(make_population(columns, directions=dict.fromkeys(names, "Downward")))
+    others = first.description.split("Also worse there: ")[1]
+    assert len(re.findall(r"m\d+ \(", others)) == 3
+    assert len(re.findall(r"m\d+", others)) == 11
+    assert others.endswith(" and 2 more.")
 
 
 def test_a_measure_that_is_not_worse_in_a_slice_is_not_named_there():
