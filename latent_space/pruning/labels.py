@@ -25,6 +25,7 @@ _N_FOLDS = 5
 _PRIOR = 1e-3  # votes that every class has to begin with
 _LEAST_OF_BEST = 0.2  # a label less probable than this share of the best one is doubtful
 _AT_MOST = 5_000  # samples that one fold's probe learns from
+_MOST_CLASSES = 1_000  # probabilities are a column per class
 
 
 def class_codes(labels: npt.ArrayLike, n: int) -> tuple[Codes, npt.NDArray[Any]]:
@@ -33,7 +34,7 @@ def class_codes(labels: npt.ArrayLike, n: int) -> tuple[Codes, npt.NDArray[Any]]
     Raises
     ------
     ValueError
-        If there is not one label per sample, or one is missing.
+        If there is not one label per sample, one is missing, or there are more than 1,000 classes.
     """
     import pandas as pd
 
@@ -43,6 +44,8 @@ def class_codes(labels: npt.ArrayLike, n: int) -> tuple[Codes, npt.NDArray[Any]]
     if pd.isna(array).any():
         raise ValueError(f"labels must be known for every sample; got none in row {pd.isna(array).argmax()}.")
     classes, codes = np.unique(array.astype(str) if array.dtype.kind == "O" else array, return_inverse=True)
+    if len(classes) > _MOST_CLASSES:
+        raise ValueError(f"labels must have at most {_MOST_CLASSES:,} different values; got {len(classes):,}.")
     return codes.astype(np.int64), classes
 
 

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from latent_space.curves import read_curves
+from latent_space.neighbors import build_graph
 from latent_space.population import Population
 from latent_space.pruning import prune
 from latent_space.pruning.decisions import labelled_pool
@@ -37,6 +38,13 @@ def test_only_labelled_training_samples_are_decided(population, tmp_path):
     assert (table["reason"] != "").all()
     assert [curve.sentence for curve in read_curves(tmp_path)["pruning"]] == [done.sentence]
     assert sorted(file.name for file in tmp_path.iterdir()) == ["curves.json", "pruning.csv", "pruning.png"]
+
+
+def test_no_curve_of_an_earlier_call_stays(population, tmp_path):
+    prune(population, keep=0.5, n_seeds=3).write(tmp_path)
+    prune(Population(population.samples[:10], population.latents[:10]), keep=0.5).write(tmp_path)
+    assert read_curves(tmp_path)["pruning"] == []
+    assert not (tmp_path / "pruning.png").exists()
 
 
 def test_auto_keeps_what_the_check_proposes(population):
@@ -94,13 +102,16 @@ def test_messages(population):
         prune(Population(population.samples, np.zeros((120, 0))), keep=0.5)
 
 
-def test_samples_without_latents_change_nothing_for_the_others(population):
-    marked = population.with_column("is_mislabel", np.arange(120) % 9 == 0)
-    lost = marked.samples.head(6).assign(sample_id=[f"lost{i}" for i in range(6)], loss=99.0)
-    samples = pd.concat([lost, marked.samples], ignore_index=True)
-    more = Population(samples, np.vstack([np.full((6, 5), np.nan), population.latents]))
-    expected, found = (labelled_pool(one, classes="kind") for one in (marked, more))
-    for name in ("latents", "codes", "losses", "suspects", "names"):
-        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), err_msg=name)
-    np.testing.assert_array_equal(found.graph.indices, expected.graph.indices)
-    assert expected.suspects.sum() == 9
+def test_what_is_known_of_a_sample_stays_with_it(population):
+    order = np.random.default_rng(1).permutation(120)
+    latents = population.latents[order]
+    latents[::11] = np.nan
+    mixed = Population(population.samples.iloc[order].assign(is_mislabel=order % 9 == 0), latents)
+    pool = labelled_pool(mixed, classes="kind")
+    rows = mixed.samples.set_index("sample_id").index.get_indexer(pool.names)
+    assert len(rows) == (np.isfinite(latents).all(axis=1) & (mixed.samples["split"] == "training")).sum()
+    np.testing.assert_array_equal(pool.latents, latents[rows])
+    np.testing.assert_array_equal(pool.losses, mixed.samples["loss"].iloc[rows])
+    np.testing.assert_array_equal(pool.suspects, mixed.samples["is_mislabel"].iloc[rows])
+    np.testing.assert_array_equal(pool.classes[pool.codes], mixed.samples["meta_kind"].iloc[rows])
+    np.testing.assert_array_equal(pool.graph.indices, build_graph(latents[rows]).indices)

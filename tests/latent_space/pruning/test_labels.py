@@ -10,6 +10,12 @@ def test_codes_by_hand():
     assert (codes.tolist(), classes.tolist()) == ([1, 0, 1], ["a", "b"])
 
 
+def test_a_column_of_ids_or_measurements_is_no_column_of_classes():
+    with pytest.raises(ValueError, match="labels must have at most 1,000 different values; got 1,001"):
+        class_codes(np.arange(1001), 1001)
+    assert len(class_codes(np.arange(1000), 1000)[1]) == 1000
+
+
 def test_a_rare_class_is_not_taken_for_wrong_labels():
     codes = np.repeat([0, 1], [95, 5])
     probabilities = np.tile([0.9, 0.1], (100, 1))  # 0.1 is far more than 5 in 100
