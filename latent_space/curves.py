@@ -102,8 +102,29 @@ def save_curve(run_dir: str | os.PathLike[str], key: str, curve: Curve) -> Path:
     """
     if key not in KEYS:
         raise ValueError(f"key must be one of {', '.join(KEYS)}; got {key!r}.")
-    known = read_curves(run_dir)
-    known[key] = [other for other in known[key] if other.title != curve.title] + [curve]
+    known = _known_curves(run_dir)
+    return _write(run_dir, known | {key: [other for other in known[key] if other.title != curve.title] + [curve]})
+
+
+def replace_curves(run_dir: str | os.PathLike[str], key: str, curves: Sequence[Curve]) -> Path:
+    """Put curves in the place of all that `curves.json` has under a key, so that none of an earlier call stays.
+
+    Raises
+    ------
+    ValueError
+        If the file that is there is not one of curves.
+    """
+    return _write(run_dir, _known_curves(run_dir) | {key: list(curves)})
+
+
+def _known_curves(run_dir: str | os.PathLike[str]) -> dict[str, list[Curve]]:
+    try:
+        return read_curves(run_dir)
+    except ValueError as error:
+        raise ValueError(f"{error}. Remove the file: `armscope label` and `armscope prune` write it anew.") from error
+
+
+def _write(run_dir: str | os.PathLike[str], known: Mapping[str, Sequence[Curve]]) -> Path:
     path = Path(run_dir) / CURVES_FILE
     content = {name: [dataclasses.asdict(one) for one in some] for name, some in known.items()}
     with replaced_files() as temporary_name:

@@ -98,4 +98,4 @@ class Reasons:
         return f"its {self._measure.label} may lie anywhere from {self._value(ends[0])} to {self._value(ends[1])}"
 
     def _value(self, error: float) -> str:
-        return f"{error if self._measure.higher_is_worse else -error:.3g}"
+        return f"{(error if self._measure.higher_is_worse else -error) + 0.0:.3g}"  # no -0

@@ -14,12 +14,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from latent_space.column_names import column_named
-from latent_space.curves import Curve, draw_curve, save_curve
+from latent_space.curves import Curve, draw_curve, replace_curves
 from latent_space.neighbors import build_graph
 from latent_space.population import Population
 from latent_space.pruning.check import FEWEST, FRACTIONS, N_SEEDS, TOLERANCE, check_pruning
 from latent_space.pruning.choice import Pool
-from latent_space.pruning.keeping import N_NEIGHBORS, choose, make_pool, n_kept
+from latent_space.pruning.keeping import N_NEIGHBORS, check_strategy, choose, make_pool, n_kept
 from latent_space.run_folder import PRUNING_FILE, PRUNING_PICTURE, replaced_files
 from latent_space.space import Space, sample_space
 
@@ -61,10 +61,11 @@ class Pruning:
     def write(self, run_dir: str | os.PathLike[str]) -> Path:
         """Write `pruning.csv`, the curve into `curves.json`, and its picture; return the path of the first."""
         folder = Path(run_dir)
+        replace_curves(folder, "pruning", [] if self.curve is None else [self.curve])
+        (folder / PRUNING_PICTURE).unlink(missing_ok=True)
         with replaced_files() as temporary_name:
             self.decisions.to_csv(temporary_name(folder / PRUNING_FILE), index=False, lineterminator="\n")
         if self.curve is not None:
-            save_curve(folder, "pruning", self.curve)
             draw_curve(self.curve, folder / PRUNING_PICTURE)
         return folder / PRUNING_FILE
 
@@ -106,6 +107,7 @@ def prune(
     ValueError
         If nothing is labelled, the share or the strategy is none, or there is no such column.
     """
+    check_strategy(strategy)
     if keep is not None:
         n_kept(1, keep)  # a wrong share is told before any work
     pool = labelled_pool(population, classes=classes, random_state=random_state, space=space)

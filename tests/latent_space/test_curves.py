@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from latent_space.curves import Curve, draw_curve, read_curves, save_curve, summary
+from latent_space.curves import Curve, draw_curve, read_curves, replace_curves, save_curve, summary
 
 
 @pytest.fixture
@@ -54,3 +54,21 @@ def test_messages(curve, tmp_path):
             read_curves(tmp_path)
         with pytest.raises(ValueError, match=r"curves\.json must be a readable file"):
             save_curve(tmp_path, "labelling", curve)
+
+
+def test_damaged_curves_are_not_written_over_and_the_message_says_what_to_do(tmp_path):
+    (tmp_path / "curves.json").write_text("[]")
+    curve = Curve("A", "x", "y", [1], {"random": summary([[0.5]])}, n_seeds=1, sentence="S.")
+    with pytest.raises(ValueError, match=r"curves.json must be .*\. Remove the file: `armscope label` and"):
+        save_curve(tmp_path, "labelling", curve)
+    assert (tmp_path / "curves.json").read_text() == "[]"
+
+
+def test_curves_of_an_earlier_call_are_replaced(curve, tmp_path):
+    other = dataclasses.replace(curve, title="Other")
+    for one in (curve, other):
+        save_curve(tmp_path, "labelling", one)
+    save_curve(tmp_path, "pruning", curve)
+    replace_curves(tmp_path, "labelling", [other])
+    found = read_curves(tmp_path)
+    assert [[one.title for one in found[key]] for key in ("labelling", "pruning")] == [["Other"], ["Failures found"]]

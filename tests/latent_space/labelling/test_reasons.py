@@ -32,6 +32,11 @@ def test_each_word_becomes_a_sentence():
     ]
 
 
+def test_zero_has_no_sign():
+    told = reasons([-0.5, 0.0, -0.7, -0.6, -0.25], Measure("metric_f1", False))
+    assert told.in_words([(1, "failure")], IDS) == ["predicted f1 0, worse than 75 % of the unlabelled"]
+
+
 def test_the_worst_of_many_is_not_worse_than_all_of_them():
     n = 300
     mean = np.arange(n, dtype=float)

@@ -79,6 +79,8 @@ def test_too_few_to_check(population):
     assert (len(done.kept_ids), done.curve) == (5, None)
     assert done.sentence == "Not checked: 10 labelled training samples are too few, 40 would do."
     assert prune(few).dropped_ids == []
+    with pytest.raises(ValueError, match=r"strategy must be one of auto, .*; got 'best'"):
+        prune(few, strategy="best")
     assert set(prune(few).decisions["reason"]) == {"too few samples to check what can be dropped"}
 
 
