@@ -108,6 +108,7 @@ def prune(
         If nothing is labelled, the share or the strategy is none, or there is no such column.
     """
     check_strategy(strategy)
+    check_strategy(strategy)
     if keep is not None:
         n_kept(1, keep)  # a wrong share is told before any work
     pool = labelled_pool(population, classes=classes, random_state=random_state, space=space)

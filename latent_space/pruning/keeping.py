@@ -86,9 +86,14 @@ def prepare(pool: Pool, strategy: str) -> Strategy:
     ValueError
         If the strategy is none, or needs what the pool does not have.
     """
+    check_strategy(strategy)
+    return STRATEGIES[strategy](pool)
+
+
+def check_strategy(strategy: str) -> None:
+    """Raise a ValueError if a strategy is none."""
     if strategy not in STRATEGIES:
         raise ValueError(f"strategy must be one of {', '.join(STRATEGIES)}; got {strategy!r}.")
-    return STRATEGIES[strategy](pool)
 
 
 def n_kept(n: int, fraction: float) -> int:
