@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from latent_space.column_names import column_named
-from latent_space.curves import Curve, draw_curve, replace_curves
+from latent_space.curves import Curve, draw_curve, save_curves
 from latent_space.neighbors import build_graph
 from latent_space.population import Population
 from latent_space.pruning.check import FEWEST, FRACTIONS, N_SEEDS, TOLERANCE, check_pruning
@@ -61,7 +61,7 @@ class Pruning:
     def write(self, run_dir: str | os.PathLike[str]) -> Path:
         """Write `pruning.csv`, the curve into `curves.json`, and its picture; return the path of the first."""
         folder = Path(run_dir)
-        replace_curves(folder, "pruning", [] if self.curve is None else [self.curve])
+        save_curves(folder, "pruning", [] if self.curve is None else [self.curve])
         (folder / PRUNING_PICTURE).unlink(missing_ok=True)
         with replaced_files() as temporary_name:
             self.decisions.to_csv(temporary_name(folder / PRUNING_FILE), index=False, lineterminator="\n")
@@ -107,7 +107,6 @@ def prune(
     ValueError
         If nothing is labelled, the share or the strategy is none, or there is no such column.
     """
-    check_strategy(strategy)
     check_strategy(strategy)
     if keep is not None:
         n_kept(1, keep)  # a wrong share is told before any work
