@@ -4,8 +4,7 @@
 `draw_curve` draws as a picture.
 
 **Conventions**: every strategy has one mean, low and high per budget, None where it was not measured there; low and
-high are the smallest and largest over the seeds. A curve is known by its title: saving one replaces that of the same
-title and keeps the others.
+high are the smallest and largest over the seeds.
 """
 
 import dataclasses
@@ -92,8 +91,8 @@ def summary(scores: npt.ArrayLike) -> dict[str, Values]:
     }
 
 
-def save_curve(run_dir: str | os.PathLike[str], key: str, curve: Curve) -> Path:
-    """Put a curve into `curves.json`; the others stay, but for one of the same title.
+def save_curves(run_dir: str | os.PathLike[str], key: str, curves: Sequence[Curve]) -> Path:
+    """Put curves into `curves.json` in the place of all it has under a key, so that none of an earlier call stays.
 
     Raises
     ------
@@ -102,19 +101,12 @@ def save_curve(run_dir: str | os.PathLike[str], key: str, curve: Curve) -> Path:
     """
     if key not in KEYS:
         raise ValueError(f"key must be one of {', '.join(KEYS)}; got {key!r}.")
-    known = _known_curves(run_dir)
-    return _write(run_dir, known | {key: [other for other in known[key] if other.title != curve.title] + [curve]})
-
-
-def replace_curves(run_dir: str | os.PathLike[str], key: str, curves: Sequence[Curve]) -> Path:
-    """Put curves in the place of all that `curves.json` has under a key, so that none of an earlier call stays.
-
-    Raises
-    ------
-    ValueError
-        If the file that is there is not one of curves.
-    """
-    return _write(run_dir, _known_curves(run_dir) | {key: list(curves)})
+    known: dict[str, list[Curve]] = _known_curves(run_dir) | {key: list(curves)}
+    path = Path(run_dir) / CURVES_FILE
+    content = {name: [dataclasses.asdict(one) for one in some] for name, some in known.items()}
+    with replaced_files() as temporary_name:
+        write_json(temporary_name(path), content)
+    return path
 
 
 def _known_curves(run_dir: str | os.PathLike[str]) -> dict[str, list[Curve]]:
@@ -122,14 +114,6 @@ def _known_curves(run_dir: str | os.PathLike[str]) -> dict[str, list[Curve]]:
         return read_curves(run_dir)
     except ValueError as error:
         raise ValueError(f"{error}. Remove the file: `armscope label` and `armscope prune` write it anew.") from error
-
-
-def _write(run_dir: str | os.PathLike[str], known: Mapping[str, Sequence[Curve]]) -> Path:
-    path = Path(run_dir) / CURVES_FILE
-    content = {name: [dataclasses.asdict(one) for one in some] for name, some in known.items()}
-    with replaced_files() as temporary_name:
-        write_json(temporary_name(path), content)
-    return path
 
 
 def read_curves(run_dir: str | os.PathLike[str]) -> dict[str, list[Curve]]:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from latent_space.curves import Curve, draw_curve, replace_curves
+from latent_space.curves import Curve, draw_curve, save_curves
 from latent_space.labelling.accuracy import Accuracy
 from latent_space.labelling.prediction import LEAST_KNOWN, PredictedError, predict_error
 from latent_space.labelling.ranking import rank_for_labelling
@@ -67,7 +67,7 @@ class Labelling:
     def write(self, run_dir: str | os.PathLike[str]) -> Path:
         """Write `labelling.csv`, the curves with their pictures, and the samples' new columns; return the CSV."""
         folder = Path(run_dir)
-        replace_curves(folder, "labelling", self.curves)
+        save_curves(folder, "labelling", self.curves)
         for name in (LABELLING_PICTURE, PROBE_PICTURE):
             (folder / name).unlink(missing_ok=True)
         with replaced_files() as temporary_name:

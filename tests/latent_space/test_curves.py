@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from latent_space.curves import Curve, draw_curve, read_curves, replace_curves, save_curve, summary
+from latent_space.curves import Curve, draw_curve, read_curves, save_curves, summary
 
 
 @pytest.fixture
@@ -22,11 +22,10 @@ def test_summary_by_hand(curve):
 def test_saved_curves_come_back_and_others_stay(curve, tmp_path):
     assert read_curves(tmp_path) == {"labelling": [], "pruning": []}
     other = dataclasses.replace(curve, title="Accuracy", full=None)
-    save_curve(tmp_path, "labelling", curve)
-    save_curve(tmp_path, "pruning", curve)
-    save_curve(tmp_path, "labelling", other)
     newer = dataclasses.replace(curve, sentence="Saves nothing.")
-    save_curve(tmp_path, "labelling", newer)
+    save_curves(tmp_path, "labelling", [curve])
+    save_curves(tmp_path, "pruning", [curve])
+    save_curves(tmp_path, "labelling", [other, newer])
     assert read_curves(tmp_path) == {"labelling": [other, newer], "pruning": [curve]}
     content = json.loads((tmp_path / "curves.json").read_text())
     assert set(content["labelling"][0]) == {
@@ -45,7 +44,7 @@ def test_picture(curve, tmp_path):
 
 def test_messages(curve, tmp_path):
     with pytest.raises(ValueError, match="key must be one of labelling, pruning; got 'other'"):
-        save_curve(tmp_path, "other", curve)
+        save_curves(tmp_path, "other", [curve])
     with pytest.raises(ValueError, match=r"a value per budget, 3; got .* of 'random'"):
         dataclasses.replace(curve, budgets=[1, 2, 3])
     for content in ('{"labelling": [{"title": 1}]}', '{"labelling": 3}', "[]", "{", '{"labelling": [3]}'):
@@ -53,22 +52,12 @@ def test_messages(curve, tmp_path):
         with pytest.raises(ValueError, match=r"curves\.json must be a readable file"):
             read_curves(tmp_path)
         with pytest.raises(ValueError, match=r"curves\.json must be a readable file"):
-            save_curve(tmp_path, "labelling", curve)
+            save_curves(tmp_path, "labelling", [curve])
 
 
 def test_damaged_curves_are_not_written_over_and_the_message_says_what_to_do(tmp_path):
     (tmp_path / "curves.json").write_text("[]")
     curve = Curve("A", "x", "y", [1], {"random": summary([[0.5]])}, n_seeds=1, sentence="S.")
     with pytest.raises(ValueError, match=r"curves.json must be .*\. Remove the file: `armscope label` and"):
-        save_curve(tmp_path, "labelling", curve)
+        save_curves(tmp_path, "labelling", [curve])
     assert (tmp_path / "curves.json").read_text() == "[]"
-
-
-def test_curves_of_an_earlier_call_are_replaced(curve, tmp_path):
-    other = dataclasses.replace(curve, title="Other")
-    for one in (curve, other):
-        save_curve(tmp_path, "labelling", one)
-    save_curve(tmp_path, "pruning", curve)
-    replace_curves(tmp_path, "labelling", [other])
-    found = read_curves(tmp_path)
-    assert [[one.title for one in found[key]] for key in ("labelling", "pruning")] == [["Other"], ["Failures found"]]
