@@ -50,6 +50,10 @@ CLOUDS = {
     "one outlier": lambda rng: np.vstack([rng.normal(size=(299, 7)), np.full((1, 7), 1e6)]),
     "tiny": lambda rng: rng.normal(size=(300, 7)) * 1e-30,
     "huge": lambda rng: rng.normal(size=(300, 7)) * 1e30,
+    "small sphere and its center": lambda rng: (
+        np.vstack([np.zeros(7), (lambda x: x / np.linalg.norm(x, axis=1, keepdims=True))(rng.normal(size=(299, 7)))])
+        * 1e-3
+    ),
     "minus zero": lambda rng: rng.choice([-0.0, 0.0, 1.0], (300, 4)),
 }
 
