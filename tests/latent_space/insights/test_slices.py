@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from latent_space.insights import find_slices
 from latent_space.insights.search import Candidates, Found, normal_scores, simpler
+from latent_space.insights.slices import SliceFinder
 
 
 def draw_setting(seed, *, planted=True):
@@ -109,6 +110,27 @@ def test_unmeasured_samples_are_in_no_slice():
     errors[::3] = np.nan
     for one in find_slices(latents, errors, metadata):
         assert not (one.indices % 3 == 0).any()
+
+
+def test_rows_are_counted_among_all_samples_also_where_some_are_unmeasured():
+    generator = np.random.default_rng(0)
+    wet = np.arange(400) % 4 == 1
+    errors = generator.random(400) + wet
+    errors[:50] = np.nan
+    (first, *_) = find_slices(generator.normal(size=(400, 4)), errors, pd.DataFrame({"wet": wet}))
+    assert sorted(first.indices) == sorted(first.members) == [row for row in range(50, 400) if wet[row]]
+    assert sorted(first.others) == [row for row in range(50, 400) if not wet[row]]
+    assert first.severity == pytest.approx(np.nanmean(errors[wet]) - np.nanmean(errors[~wet]))
+
+
+def test_p_values_are_corrected_for_the_measures_tried():
+    generator = np.random.default_rng(0)
+    wet = np.arange(300) % 5 == 0
+    errors = generator.normal(size=300) + 1.2 * wet
+    points = generator.normal(size=(300, 4)).astype(np.float32)
+    one, five = (SliceFinder(points, pd.DataFrame({"wet": wet})).find(errors, n_tried=n)[0] for n in (1, 5))
+    assert one.indices.tolist() == five.indices.tolist()
+    assert five.p_value == pytest.approx(5 * one.p_value)
 
 
 def test_same_seed_same_slices():
