@@ -125,3 +125,15 @@ def test_same_bytes_whatever_the_thread_count():
 def test_errors_say_what_is_wrong(call, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         call(np.eye(8))
+
+
+def test_noise_is_as_far_as_its_nearest_center():
+    generator = np.random.default_rng(0)
+    latents = np.vstack([9 * generator.normal(size=(3, 4))[k] + generator.normal(size=(60, 4)) for k in range(3)])
+    latents = np.vstack([latents, generator.uniform(-30, 30, (12, 4))]).astype(np.float32)
+    found = cluster(latents)
+    noise = found.cluster_ids < 0
+    away = np.linalg.norm(latents[:, None] - found.centers, axis=2)
+    assert noise.any()
+    assert found.n_clusters > 1
+    np.testing.assert_allclose(found.distances_to_center[noise], away[noise].min(axis=1))
