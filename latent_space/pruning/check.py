@@ -4,7 +4,7 @@ Per seed a quarter of the samples is held out, near-duplicates together, and one
 keeps several shares of the rest; a probe learns from what is kept (see `latent_space.pruning.probe`).
 
 **Conventions**: scores are the probe's, at most 1, higher = better. More than 4,000 samples are checked on a seeded
-4,000. Where the probe learns next to nothing even from everything (at most 0.1, or twice what chance does,
+4,000. Where the probe learns too little even from everything (at most 0.3, or twice what chance does,
 better than guessing), the check cannot tell, and says so.
 """
 
@@ -31,7 +31,7 @@ TOLERANCE = 0.01
 FEWEST = 40
 _AT_MOST = 4_000
 _HELD_OUT = 0.25
-_NOTHING, _WEAK = 0.1, 0.3  # better than guessing
+_LEAST = 0.3  # better than guessing: below, a probe tells too little to drop anything by
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class _Outcome:
     tolerance: float
 
     def can_tell(self) -> bool:
-        return bool(self.full > self.guessing + max(_NOTHING, 2 * self.chance))
+        return bool(self.full > self.guessing + max(_LEAST, 2 * self.chance))
 
     def place(self) -> int | None:
         """Return the place of the smallest share that is good, none larger being worse than the tolerance allows."""
@@ -143,14 +143,13 @@ class _Outcome:
         """Say what can be dropped and what that costs, in the score's own numbers."""
         if not self.can_tell():
             learned = "all losses are the same" if np.isnan(self.full) else f"{self.what} {self.full:.3f}"
-            return f"Cannot tell what can be dropped: from all samples the probe learns next to nothing ({learned})."
+            return f"Cannot tell what can be dropped: from all samples the probe learns too little ({learned})."
         place = self.place()
         at = len(self.shares) - 1 if place is None else place
         verdict = "Nothing can be dropped" if place is None else f"{1 - self.shares[at]:.0%} can be dropped"
-        hint = "" if self.full > self.guessing + _WEAK else " The probe learns little here: take it as a hint."
         return (
             f"{verdict}: keeping {self.shares[at]:.0%} gives a probe's {self.what} of {self.own[at]:.3f}, everything "
-            f"{self.full:.3f}, as many at random {self.random[at]:.3f} (tolerance {self.tolerance:g}).{hint}"
+            f"{self.full:.3f}, as many at random {self.random[at]:.3f} (tolerance {self.tolerance:g})."
         )
 
 
