@@ -122,12 +122,13 @@ def recommend_labelling(population: Population, request: Request, *, space: Spac
         )
         predicted = predicted.where_known(case.measured)
     table = _table(case, predicted)
-    curves = _curves(case)
+    needs_labels = not np.isfinite(case.measured[case.free]).any()
+    curves = _curves(case) if needs_labels else []
     for name, attribute in _COLUMNS.items() if predicted is not None else ():
         values = case.space.spread(getattr(predicted, attribute))
         population = population.with_column(name, values, replace=True)
     notes = _notes(case, predicted, table)
-    if not curves and predicted is not None:
+    if not curves and needs_labels and predicted is not None:
         notes += [f"No curve: it takes {LEAST_SAMPLES} labelled samples whose {request.measure} is not the same."]
     return Labelling(table, population, None if predicted is None else predicted.accuracy, tuple(curves), tuple(notes))
 
@@ -208,7 +209,10 @@ def _notes(case: _Case, predicted: PredictedError | None, table: pd.DataFrame) -
         notes.append("The labelled samples tell nothing about the error of the others: coverage alone ranks them.")
     if np.isfinite(case.measured[case.free]).any():
         label = request.measure.removeprefix("metric_").replace("_", " ")
-        notes.append(f"The {label} of unlabelled samples is measured, not predicted: it needs no label.")
+        notes.append(
+            f"The {label} of unlabelled samples is measured, not predicted: sorting by it takes no label, so there is no "
+            "curve of labels saved."
+        )
     if len(case.space) > 1 and not np.ptp(case.space.latents, axis=0).any():
         notes.append("All latents are the same: nothing tells the samples apart.")
     return notes

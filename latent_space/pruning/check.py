@@ -4,8 +4,8 @@ Per seed a quarter of the samples is held out, near-duplicates together, and one
 keeps several shares of the rest; a probe learns from what is kept (see `latent_space.pruning.probe`).
 
 **Conventions**: scores are the probe's, at most 1, higher = better. More than 4,000 samples are checked on a seeded
-4,000. Where the probe learns too little even from everything (at most 0.3, or twice what chance does,
-better than guessing), the check cannot tell, and says so.
+4,000. Where the probe learns too little even from everything (at most 0.3, or twice what chance does, better than
+guessing), the check cannot tell, and says so.
 """
 
 from collections.abc import Sequence
