@@ -210,8 +210,8 @@ def _notes(case: _Case, predicted: PredictedError | None, table: pd.DataFrame) -
     if np.isfinite(case.measured[case.free]).any():
         label = request.measure.removeprefix("metric_").replace("_", " ")
         notes.append(
-            f"The {label} of unlabelled samples is measured, not predicted: sorting by it takes no label, so there is no "
-            "curve of labels saved."
+            f"The {label} of unlabelled samples is measured, not predicted: sorting by it takes no label, so there is "
+            "no curve of labels saved."
         )
     if len(case.space) > 1 and not np.ptp(case.space.latents, axis=0).any():
         notes.append("All latents are the same: nothing tells the samples apart.")
