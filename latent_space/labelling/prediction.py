@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from latent_space.labelling.accuracy import Accuracy, Floats, Indices, interval_ends, judged
-from latent_space.labelling.order import own_order
+from latent_space.labelling.order import group_codes, own_order
 from latent_space.neighbors import checked_latents, find_neighbors
 
 LEAST_KNOWN = 8
@@ -121,7 +121,7 @@ def predict_error(
     with threadpool_limits(1, "blas"):  # more threads could round differently
         rows = np.sort(place[known])
         folds = _folds(
-            None if groups is None else _group_codes(groups, len(points))[order][rows], len(rows), random_state
+            None if groups is None else group_codes(groups, len(points))[order][rows], len(rows), random_state
         )
         components = leading_components(points[order])
         ordered = _learn(components, values[order], rows, folds)
@@ -164,16 +164,6 @@ def _constant(known: Floats, n: int) -> PredictedError:
     """Predict the mean, where there is nothing to learn from."""
     nothing = Accuracy(len(known), _NAMES["mean"], np.nan, np.nan, np.nan, np.nan)
     return PredictedError(np.full(n, known.mean()), np.full(n, known.min()), np.full(n, known.max()), nothing)
-
-
-def _group_codes(groups: npt.ArrayLike, n: int) -> Indices:
-    import pandas as pd
-
-    column = np.asarray(groups, object)
-    if column.shape != (n,):
-        raise ValueError(f"groups must have one value per sample, {n}; got shape {column.shape}.")
-    codes = pd.factorize(pd.Series(column).astype(str))[0]
-    return np.where(pd.isna(column), codes.max(initial=0) + 1 + np.arange(n), codes).astype(np.int64)
 
 
 def _folds(codes: Indices | None, n: int, random_state: int) -> Indices:

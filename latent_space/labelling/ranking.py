@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from latent_space.labelling.accuracy import Accuracy
-from latent_space.labelling.order import own_order
+from latent_space.labelling.order import group_codes, own_order, value_codes
 from latent_space.labelling.prediction import PredictedError
 from latent_space.labelling.strategies import NEED_PREDICTION, STRATEGIES, Picks, Pool
 from latent_space.neighbors import Graph, build_graph, checked_latents
@@ -125,8 +125,10 @@ def rank_for_labelling(
         None if predicted is None else predicted.of(order),
         random_state,
     )
-    together = None if groups is None else _codes(groups, n, "groups")[order]
-    floor_codes = {name: (_codes(values, n, name)[order], least) for name, (values, least) in (floors or {}).items()}
+    together = None if groups is None else group_codes(groups, n)[order]
+    floor_codes = {
+        name: (value_codes(values, n, name)[order], least) for name, (values, least) in (floors or {}).items()
+    }
     picker = _Picker(pool, strategy, together)
     units = picker.fill(min(budget, len(able)), able=pool.candidates)
     for codes, least in floor_codes.values():
@@ -256,19 +258,6 @@ def _as_prediction(predicted: PredictedError | npt.ArrayLike | None, n: int) -> 
     if predicted.mean.shape != (n,) or not np.isfinite(predicted.mean).all():
         raise ValueError(f"predicted_error must be {n} finite numbers; got shape {predicted.mean.shape}.")
     return predicted
-
-
-def _codes(values: npt.ArrayLike, n: int, name: str) -> Indices:
-    """Return the values numbered; what is missing is -1 as a floor's value, and alone as a group."""
-    import pandas as pd
-
-    column = pd.Series(np.asarray(values, object))
-    if len(column) != n:
-        raise ValueError(f"{name} must have one value per sample, {n}; got {len(column)}.")
-    codes = pd.factorize(column.astype(str).where(column.notna(), None), sort=True)[0].astype(np.int64)
-    if name == "groups":
-        codes[codes < 0] = codes.max(initial=-1) + 1 + np.arange((codes < 0).sum())
-    return codes
 
 
 def _reordered(graph: Graph, order: Indices, place: Indices) -> Graph:

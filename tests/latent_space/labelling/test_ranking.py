@@ -144,7 +144,7 @@ def test_constant_latents_and_single_samples_are_ranked():
         ({"labelled": [True]}, "labelled must be indices, or 3 booleans"),
         ({"candidates": [0.5]}, "candidates must be indices"),
         ({"predicted_error": [1.0, np.nan, 2.0]}, "predicted_error must be 3 finite numbers"),
-        ({"groups": ["a"]}, "groups must have one value per sample, 3; got 1"),
+        ({"groups": ["a"]}, "groups must have one value per sample, 3; got shape"),
         (
             {"floors": {"colour": (["a", "b", "c"], 1)}, "budget": 2},
             "budget must be large enough for the floors; got 2",
