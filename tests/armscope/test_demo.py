@@ -26,6 +26,8 @@ def test_the_demo_goes_from_nothing_to_a_report(tmp_path):
     assert str(run / "report.html") in done.stdout
     assert "mask mAP50 on the validation images" in done.stdout
     assert "planted failure" in done.stdout
+    assert "Where it fails" in done.stdout
+    assert "Label next, 3 samples:" in done.stdout
     assert (run / "report.html").stat().st_size > 100_000
     population = Population.load(run)
     assert population.samples["split"].value_counts().to_dict() == {"training": 8, "validation": 4, "unlabeled": 3}
@@ -48,10 +50,17 @@ def test_the_demo_of_the_rig_ends_with_what_it_found(tmp_path):
     assert re.match(
         r"F1 \d\.\d\d on the test rows, recall .* \d\.\d\d; most missed among the windows is [A-Z_]+, ", found
     )
-    assert found.endswith(str(run / "report.html"))
+    told = done.stdout[done.stdout.index(found) :]
+    assert re.search(r"^Where it fails", told, re.MULTILINE)
+    assert "Label next, 20 samples:\n   1  machine" in told
+    assert re.search(r"can be dropped", told)
+    assert f"report: {run / 'report.html'}" in told
     assert (run / "report.html").stat().st_size > 100_000
     population = Population.load(run)
-    assert set(population.samples["split"]) == {"training", "validation", "test"}
+    assert set(population.samples["split"]) == {"training", "validation", "test", "unlabeled"}
+    decisions = [pd.read_csv(run / name) for name in ("labelling.csv", "pruning.csv")]
+    of_split = population.samples.set_index("sample_id")["split"]
+    assert [set(of_split.loc[table["sample_id"]]) for table in decisions] == [{"unlabeled"}, {"training"}]
     assert population.latents.shape[1] == 4
     assert population.samples[["loss", "umap_x", "tsne_y"]].notna().all(axis=None)
 
