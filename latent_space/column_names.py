@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
-_PREFIXES = ("", "meta_", "metric_")
+PREFIXES = ("", "meta_", "metric_")
 _SHOWN = 3
 
 
@@ -25,7 +25,7 @@ def column_named(columns: Iterable[Any], name: str, argument: str) -> str:
     'meta_image_colour'
     """
     known = [str(column) for column in columns]
-    exact = [prefix + name for prefix in _PREFIXES if prefix + name in known]
+    exact = [prefix + name for prefix in PREFIXES if prefix + name in known]
     ends = [column for column in known if name and column.endswith(f"_{name}")]
     if exact or len(ends) == 1:
         return (exact or ends)[0]

@@ -124,9 +124,7 @@ def _shown(clusters: dict[str, Clusters]) -> str:
 
 
 def _spread(space: Space, values: npt.NDArray[np.int64], fill: int = -1) -> npt.NDArray[np.int64]:
-    full = np.full(space.n_rows, fill, np.int64)
-    full[space.rows] = values
-    return full
+    return space.spread(values, fill=fill).astype(np.int64)
 
 
 def _splits(rows: pd.DataFrame) -> npt.NDArray[np.str_]:

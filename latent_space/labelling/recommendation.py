@@ -207,11 +207,10 @@ def _notes(case: _Case, predicted: PredictedError | None, table: pd.DataFrame) -
         notes.append("No sample has a label, so nothing is predicted and no curve can be drawn: ranked without it.")
     elif predicted.accuracy.n_known < LEAST_KNOWN or np.ptp(predicted.mean[case.free]) == 0:
         notes.append("The labelled samples tell nothing about the error of the others: coverage alone ranks them.")
-    if np.isfinite(case.measured[case.free]).any():
-        label = request.measure.removeprefix("metric_").replace("_", " ")
+    if case.measure is not None and np.isfinite(case.measured[case.free]).any():
         notes.append(
-            f"The {label} of unlabelled samples is measured, not predicted: sorting by it takes no label, so there is "
-            "no curve of labels saved."
+            f"The {case.measure.label} of unlabelled samples is measured, not predicted: sorting by it takes no label, "
+            "so there is no curve of labels saved."
         )
     if len(case.space) > 1 and not np.ptp(case.space.latents, axis=0).any():
         notes.append("All latents are the same: nothing tells the samples apart.")

@@ -15,14 +15,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from latent_space.column_names import column_named
+from latent_space.column_names import PREFIXES, column_named
 from latent_space.labelling.strategies import STRATEGIES
 from latent_space.measures import LOSS, Measure, measures
 from latent_space.population import Population
 
 Flags = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
-_PREFIXES = ("", "meta_", "metric_")
 _LEAST_COMPARABLE = 20
 
 
@@ -86,7 +85,7 @@ def known_columns(population: Population, measure: Measure) -> Floats | None:
     if np.isfinite(measured_errors(population, measure)).any():
         return None
     samples = population.samples
-    names = [name for name in samples if str(name).startswith(_PREFIXES[1:]) and name != measure.column]
+    names = [name for name in samples if str(name).startswith(PREFIXES[1:]) and name != measure.column]
     columns = [samples[name].to_numpy(np.float64) for name in names if samples[name].dtype.kind in "fiub"]
     full = [values for values in columns if np.isfinite(values).all() and np.ptp(values) > 0]
     return np.column_stack(full) if full else None
@@ -108,12 +107,12 @@ def chosen_measure(population: Population, name: str) -> Measure | None:
         If there is no such measure, or it has no two different values.
     """
     known = {one.column: one for one in measures(population)}
-    found = next((known[prefix + name] for prefix in _PREFIXES if prefix + name in known), None)
+    found = next((known[prefix + name] for prefix in PREFIXES if prefix + name in known), None)
     if found is not None:
         return found
     if name == LOSS:
         return Measure(LOSS, True) if is_labelled(population).any() else None
-    exists = any(prefix + name in population.samples for prefix in _PREFIXES)
+    exists = any(prefix + name in population.samples for prefix in PREFIXES)
     why = ", which has no two different values, or no direction" if exists else ""
     raise ValueError(f"measure must be one of {', '.join(known) or 'none that this run has'}; got {name!r}{why}.")
 
