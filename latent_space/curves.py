@@ -91,8 +91,12 @@ def summary(scores: npt.ArrayLike) -> dict[str, Values]:
     }
 
 
-def save_curves(run_dir: str | os.PathLike[str], key: str, curves: Sequence[Curve]) -> Path:
+def save_curves(
+    run_dir: str | os.PathLike[str], key: str, curves: Sequence[Curve], *, path: Path | None = None
+) -> Path:
     """Put curves into `curves.json` in the place of all it has under a key, so that none of an earlier call stays.
+
+    With `path`, write what `curves.json` then shall hold there, for the caller to put in its place.
 
     Raises
     ------
@@ -102,7 +106,7 @@ def save_curves(run_dir: str | os.PathLike[str], key: str, curves: Sequence[Curv
     if key not in KEYS:
         raise ValueError(f"key must be one of {', '.join(KEYS)}; got {key!r}.")
     known: dict[str, list[Curve]] = _known_curves(run_dir) | {key: list(curves)}
-    path = Path(run_dir) / CURVES_FILE
+    path = path or Path(run_dir) / CURVES_FILE
     content = {name: [dataclasses.asdict(one) for one in some] for name, some in known.items()}
     with replaced_files() as temporary_name:
         write_json(temporary_name(path), content)

@@ -57,7 +57,7 @@ class AutomaticOrder:
         kept = self._unique[self._cover(n_keep, own_reasons)]
         reasons[self._unique] = own_reasons
         originals = self._stands_for[self._copies]
-        reasons[self._copies] = [f"near-duplicate of {self._pool.name(row)}" for row in originals]
+        reasons[self._copies] = [f"near-duplicate of another: {self._pool.name(row)}" for row in originals]
         doubts = self._unique[self._doubtful]
         for spare in (self._copies[~np.isin(originals, doubts)], doubts, self._copies):
             more = np.setdiff1d(spare, kept)[: n_keep - len(kept)]
@@ -72,12 +72,12 @@ class AutomaticOrder:
         weights = np.where(self._doubtful, 0, EASY_WEIGHT + self._hard**HARD_POWER)
         floors = floor_samples(self._own, n_keep, candidates, weights, self._regions)
         picked = list(floors)
-        reasons[picked] = [f"floor of {group}" for group in floors.values()]
+        reasons[picked] = [*floors.values()]
         ranking = facility_location(
             self._own.graph, n_keep - len(picked), weights=weights, chosen=picked, candidates=candidates
         )
         for sample in ranking.indices:
-            reasons[sample] = "stands for samples like it" + (", hard" if self._hard[sample] >= _HARD else "")
+            reasons[sample] = "stands for samples like it" + (": a hard one" if self._hard[sample] >= _HARD else "")
         order = np.concatenate([np.array(picked, np.int64), ranking.indices])
         left_out = np.setdiff1d(candidates, order)
         reasons[left_out] = covered_by(self._own, left_out, order)

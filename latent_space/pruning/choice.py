@@ -1,7 +1,7 @@
 """What a strategy decides: which samples are kept, in which order, and why each one is or is not.
 
-**Conventions**: `kept` is ranked, the most worth keeping first. A reason is a short phrase; where it names another
-sample it does so by `names`, row numbers unless sample ids are given.
+**Conventions**: `kept` is ranked, the most worth keeping first. A reason is a short phrase that many samples share, and
+after a ": " what is so of this one. It names other samples by `names`, row numbers unless sample ids are given.
 """
 
 from dataclasses import dataclass, field, replace
@@ -119,6 +119,6 @@ def covered_by(pool: Pool, samples: Indices, kept: Indices) -> list[str]:
     near = np.take(is_kept, pool.graph.indices[samples])
     first = near.argmax(axis=1) if near.shape[1] else np.zeros(len(samples), np.int64)
     return [
-        f"like {pool.name(pool.graph.indices[sample, place])}, which is kept" if some else "of little help to others"
+        f"like one that is kept: {pool.name(pool.graph.indices[sample, place])}" if some else "of little help to others"
         for sample, place, some in zip(samples.tolist(), first.tolist(), np.atleast_1d(near.any(axis=1)), strict=True)
     ]

@@ -2,7 +2,8 @@
 
 **Conventions**: only labelled training samples are pruned: split training, loss finite (or a class, where a column
 names classes), latents finite. `pruning.csv` has a row for each, those that are kept first; `rank` counts kept samples
-from 1 and is empty for the others. Rows of other samples are not in it.
+from 1 and is empty for the others, and where all are kept. Rows of other samples are not in it. Its curve and the
+picture of that change with it, or all stay.
 """
 
 import os
@@ -20,7 +21,7 @@ from latent_space.population import Population
 from latent_space.pruning.check import FEWEST, FRACTIONS, N_SEEDS, TOLERANCE, check_pruning
 from latent_space.pruning.choice import Pool
 from latent_space.pruning.keeping import N_NEIGHBORS, check_strategy, choose, make_pool, n_kept
-from latent_space.run_folder import PRUNING_FILE, PRUNING_PICTURE, replaced_files
+from latent_space.run_folder import CURVES_FILE, PRUNING_FILE, PRUNING_PICTURE, replaced_files
 from latent_space.space import Space, sample_space
 
 
@@ -61,12 +62,14 @@ class Pruning:
     def write(self, run_dir: str | os.PathLike[str]) -> Path:
         """Write `pruning.csv`, the curve into `curves.json`, and its picture; return the path of the first."""
         folder = Path(run_dir)
-        save_curves(folder, "pruning", [] if self.curve is None else [self.curve])
-        (folder / PRUNING_PICTURE).unlink(missing_ok=True)
+        curves = [] if self.curve is None else [self.curve]
         with replaced_files() as temporary_name:
             self.decisions.to_csv(temporary_name(folder / PRUNING_FILE), index=False, lineterminator="\n")
-        if self.curve is not None:
-            draw_curve(self.curve, folder / PRUNING_PICTURE)
+            save_curves(folder, "pruning", curves, path=temporary_name(folder / CURVES_FILE))
+            for curve in curves:
+                draw_curve(curve, temporary_name(folder / PRUNING_PICTURE))
+        if self.curve is None:
+            (folder / PRUNING_PICTURE).unlink(missing_ok=True)
         return folder / PRUNING_FILE
 
 
@@ -185,13 +188,13 @@ def _suspects(table: pd.DataFrame) -> npt.NDArray[np.bool_]:
 
 def _decisions(pool: Pool, fraction: float | None, strategy: str, *, checked: bool) -> pd.DataFrame:
     why = "the check finds nothing that can be dropped" if checked else "too few samples to check what can be dropped"
-    kept, reasons = np.arange(len(pool)), np.full(len(pool), why, object)
+    kept, reasons, ranked = np.arange(len(pool)), np.full(len(pool), why, object), 0
     if fraction is not None:
         choice = choose(pool, fraction, strategy=strategy)
-        kept, reasons = choice.kept, choice.reasons
+        kept, reasons, ranked = choice.kept, choice.reasons, len(choice.kept)
     dropped = np.setdiff1d(np.arange(len(pool)), kept)
     order = np.concatenate([kept, dropped])
-    rank = [*range(1, len(kept) + 1), *[pd.NA] * len(dropped)]
+    rank = [*range(1, ranked + 1), *[pd.NA] * (len(pool) - ranked)]
     return pd.DataFrame({
         "sample_id": pool.names[order],
         "decision": np.repeat(["keep", "drop"], [len(kept), len(dropped)]),

@@ -20,7 +20,7 @@ _LEARN_FROM = 5_000
 
 
 def floor_samples(pool: Pool, n_keep: int, candidates: Indices, weights: Floats, region: Indices) -> dict[int, str]:
-    """Return the samples that fill the floors, at most `n_keep`, each with the name of its class or region.
+    """Return the samples that fill the floors, at most `n_keep`, each with the reason.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def _class_picks(pool: Pool, n_keep: int, sound: Flags, weights: Floats) -> list
         else:
             mine = np.where(pool.codes == code, weights, 0)
             picked = facility_location(pool.graph, n, weights=mine, candidates=members).indices
-        picks.append((f"class {pool.class_name(int(code))}", picked))
+        picks.append((f"so that every class stays: {pool.class_name(int(code))}", picked))
     return picks
 
 
@@ -72,7 +72,7 @@ def _region_picks(pool: Pool, n_keep: int, sound: Flags, region: Indices) -> lis
     for one in np.flatnonzero((sizes > 0) & (sizes < RARE * sizes.mean())):
         members = np.flatnonzero(sound & (region == one))
         n = min(len(members), int(np.ceil(REGION_FLOOR * n_keep * len(members) / sound.sum())))
-        picks.append((f"a rare region of {len(members)} samples", _spread(pool, members, n)))
+        picks.append((f"so that every rare region stays: one of {len(members)} samples", _spread(pool, members, n)))
     return picks
 
 

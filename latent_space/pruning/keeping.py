@@ -162,7 +162,7 @@ def _loss(pool: Pool) -> Strategy:
     else:
         raise ValueError("losses or labels must be given for strategy loss; got neither.")
     order = np.argsort(-hard, kind="stable")
-    return lambda n_keep: _explained(pool, order[:n_keep], "hard", "easy")
+    return lambda n_keep: _explained(pool, order[:n_keep], "hard for the model", "easy for the model")
 
 
 def _explained(pool: Pool, order: Indices, kept: str, dropped: str | None = None) -> Choice:

@@ -88,7 +88,7 @@ def _reasons(done: Steps, is_kept: Flags) -> list[str]:
             away, limit = done.distances_to_center[sample], done.thresholds[own]
             reasons.append(f"far from the centre of cluster {own}: {away:.3g} > {limit:.3g}")
         else:
-            reasons.append(f"cluster {own}: the model does not do well on it")
+            reasons.append(f"the model does not do well here: cluster {own}")
     return reasons
 
 

@@ -40,6 +40,36 @@ def test_only_labelled_training_samples_are_decided(population, tmp_path):
     assert sorted(file.name for file in tmp_path.iterdir()) == ["curves.json", "pruning.csv", "pruning.png"]
 
 
+def test_all_files_change_or_none(population, tmp_path, monkeypatch):
+    prune(population, keep=0.5, n_seeds=3).write(tmp_path)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    other = prune(population, keep=0.25, n_seeds=3)
+
+    def fail(*_):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("latent_space.pruning.decisions.draw_curve", fail)
+    with pytest.raises(OSError, match="No space left"):
+        other.write(tmp_path)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+def test_where_nothing_is_chosen_nothing_is_ranked(population):
+    assert prune(Population(population.samples, np.ones((120, 5))), n_seeds=3).decisions["rank"].isna().all()
+
+
+def test_reasons_are_plain_and_few_but_for_what_is_after_the_colon(population):
+    decisions = prune(population, keep=0.5, classes="kind", n_seeds=3).decisions
+    kinds = decisions.groupby("decision")["reason"].agg(lambda texts: set(texts.str.partition(": ")[0]))
+    assert kinds["keep"] <= {
+        "so that every class stays",
+        "so that every rare region stays",
+        "stands for samples like it",
+    }
+    assert kinds["drop"] <= {"like one that is kept", "label probably wrong", "of little help to others"}
+    assert "so that every class stays: bag" in set(decisions["reason"])
+
+
 def test_no_curve_of_an_earlier_call_stays(population, tmp_path):
     prune(population, keep=0.5, n_seeds=3).write(tmp_path)
     prune(Population(population.samples[:10], population.latents[:10]), keep=0.5).write(tmp_path)

@@ -72,16 +72,16 @@ def test_copies_go_before_anything_unique(blobs):
     copied = np.concatenate([latents, latents[:120] + 1e-6])
     choice = choose(make_pool(copied, labels=np.concatenate([labels, labels[:120]])), 240 / 360)
     assert sorted(choice.kept.tolist()) == list(range(240))
-    assert choice.reasons[240] == "near-duplicate of 0"
+    assert choice.reasons[240] == "near-duplicate of another: 0"
     more = choose(make_pool(copied, labels=np.concatenate([labels, labels[:120]])), 250 / 360)
-    assert more.reasons[more.kept[-1]].startswith("kept only because there is room: near-duplicate of ")
+    assert more.reasons[more.kept[-1]].startswith("kept only because there is room: near-duplicate of another: ")
 
 
 def test_of_pairs_of_copies_the_first_are_kept():
     latents = np.repeat(np.random.default_rng(0).normal(size=(60, 4)), 2, axis=0)
     choice = choose(make_pool(latents, losses=np.ones(120)), 0.5)
     assert sorted(choice.kept) == list(range(0, 120, 2))
-    assert choice.reasons[1] == "near-duplicate of 0"
+    assert choice.reasons[1] == "near-duplicate of another: 0"
 
 
 def test_what_is_hard_is_kept_rather_than_what_is_easy():
