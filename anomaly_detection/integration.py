@@ -158,6 +158,7 @@ def judge(score: Array) -> Columns:
 @tensorleap_custom_metric(
     "detection",
     direction={
+        metrics.CORRECT: _UP,
         metrics.DETECTED: _UP,
         metrics.FALSE_ALARM: _DOWN,
         metrics.LATE_ALARM: _DOWN,
@@ -165,7 +166,7 @@ def judge(score: Array) -> Columns:
     },
 )
 def compare_with_labels(score: Array, labels: Array, anomaly_type: Array) -> Columns:
-    """Say whether anomalies were found, type by type, and whether normal rows were flagged."""
+    """Say whether the flags are right, whether anomalies were found, by type, and whether normal rows were flagged."""
     return _columns(metrics.detection_columns(score, labels, anomaly_type, _FACTS.threshold, _TASK.type_keys))
 
 

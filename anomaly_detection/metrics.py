@@ -22,7 +22,7 @@ Columns = dict[str, Floats]
 LARGEST = 65504.0
 
 ERROR, SCORE, MARGIN, IS_ANOMALY = "error", "score", "margin", "is_anomaly"
-DETECTED, FALSE_ALARM, LATE_ALARM = "detected", "false_alarm", "late_alarm"
+CORRECT, DETECTED, FALSE_ALARM, LATE_ALARM = "correct", "detected", "false_alarm", "late_alarm"
 
 
 def read_scores(score: Array, threshold: float | None = None) -> Floats:
@@ -60,7 +60,7 @@ def score_columns(score: Array, threshold: float | None) -> Columns:
 def detection_columns(
     score: Array, labels: Array, truth: Array, threshold: float | None, types: Sequence[str]
 ) -> Columns:
-    """Give whether anomalies were found, and whether normal rows were flagged.
+    """Give whether the flags are right, whether anomalies were found, and whether normal rows were flagged.
 
     Parameters
     ----------
@@ -76,6 +76,8 @@ def detection_columns(
     Returns
     -------
     dict
+        ``correct``: 1 where an anomalous row is flagged or a normal one is not, 0 where the flag is wrong, NaN without
+        a label. A late alarm is wrong: as wherever rows are counted, the label of the newest row decides.
         ``detected`` and ``detected_<type>``: 1 where a row of that type is flagged, 0 where it is missed, NaN where
         the row is of no such type. ``false_alarm``: 1 where a normal row is flagged, 0 where it is not, NaN where
         any row of the window is anomalous. ``late_alarm``: the same for normal rows after an anomaly that the window
@@ -89,9 +91,11 @@ def detection_columns(
         return np.where(members, flagged, np.nan)
 
     is_type = np.asarray(known > 0.5)
+    is_anomalous = np.asarray(is_type[:, 1:].any(axis=1))
     holds_anomaly = np.asarray((np.asarray(labels).reshape(len(flagged), -1) > 0.5).any(axis=1))
     return {
-        DETECTED: among(np.asarray(is_type[:, 1:].any(axis=1))),
+        CORRECT: np.where(is_anomalous, flagged, np.where(is_type[:, 0], 1 - flagged, np.nan)),
+        DETECTED: among(is_anomalous),
         FALSE_ALARM: among(is_type[:, 0] & ~holds_anomaly),
         LATE_ALARM: among(is_type[:, 0] & holds_anomaly),
         **{f"{DETECTED}_{key}": among(is_type[:, 1 + k]) for k, key in enumerate(types)},

@@ -199,6 +199,7 @@ def test_detection_agrees_with_labels_and_confusion(batches):
         label, expected, probability = element
         assert (label, expected) == (kind, "Negative" if kind == "normal" else "Positive")
         assert (probability > 0.5) == (values["scores"]["is_anomaly"][k] == 1)
+        assert values["detection"]["correct"][k] == ((probability > 0.5) == (kind != "normal"))
         assert (values["detection"]["detected"][k] is None) == (kind == "normal")
         assert (values["detection"]["false_alarm"][k] is None) == (kind != "normal")
 

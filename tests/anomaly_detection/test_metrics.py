@@ -55,6 +55,7 @@ def test_detection_by_hand():
     labels = np.array([[0, 0], [0, 0], [1, 0], [0, 1], [1, 1], [1, 1]])
     score = np.array([0.0, 9.0, 9.0, 9.0, 0.0, 9.0])
     assert as_list(detection_columns(score, labels, truth, 5.0, TYPES)) == {
+        "correct": [1, 0, 0, 1, 0, 1],
         "detected": [None, None, None, 1, 0, 1],
         "false_alarm": [0, 1, None, None, None, None],
         "late_alarm": [None, None, 1, None, None, None],
@@ -66,20 +67,34 @@ def test_detection_by_hand():
 def test_without_labels_nothing_is_detected_or_missed():
     empty = np.zeros((2, 0), np.float32)
     found = detection_columns(np.array([0.0, 9.0]), empty, empty, 5.0, TYPES)
-    assert set(found) == {"detected", "false_alarm", "late_alarm", "detected_SPIKE", "detected_DRIFT"}
+    assert set(found) == {"correct", "detected", "false_alarm", "late_alarm", "detected_SPIKE", "detected_DRIFT"}
     assert all(np.isnan(values).all() for values in found.values())
 
 
 def test_a_sample_without_labels_beside_labelled_ones_is_neither():
     truth, labels = np.stack([SPIKE, np.full(3, np.nan)]), np.array([[1.0], [np.nan]])
     found = as_list(detection_columns(np.array([9.0, 9.0]), labels, truth, 5.0, TYPES))
-    assert found["detected"] == [1, None]
+    assert found["correct"] == found["detected"] == [1, None]
     assert found["false_alarm"] == found["late_alarm"] == [None, None]
 
 
 def test_without_a_threshold_nothing_is_detected_or_missed():
     found = detection_columns(np.array([9.0]), np.ones((1, 4)), SPIKE[None], None, TYPES)
     assert all(np.isnan(values).all() for values in found.values())
+
+
+@given(st.lists(st.tuples(st.floats(0, 10), st.integers(0, 3), st.booleans()), min_size=1, max_size=12))
+def test_every_labelled_window_is_right_or_wrong_and_no_other(rows):
+    score, kinds, earlier = (np.array(column) for column in zip(*rows, strict=True))
+    truth = np.vstack([np.eye(3), np.full(3, np.nan)])[kinds]  # the last kind has no label
+    labels = np.column_stack([earlier, kinds % 3 > 0]).astype(float)
+    found = detection_columns(score.astype(np.float16), labels, truth, 5.0, TYPES)
+    assert (np.isfinite(found["correct"]) == (kinds < 3)).all()
+    agreeing = (score.astype(np.float16) > 5) == (kinds > 0)
+    assert (found["correct"][kinds < 3] == agreeing[kinds < 3]).all()
+    parts = np.array([found["detected"], 1 - found["false_alarm"], 1 - found["late_alarm"]])
+    assert (np.isfinite(parts).sum(axis=0) == (kinds < 3)).all(), "one of the three says why"
+    np.testing.assert_array_equal(np.nansum(parts, axis=0)[kinds < 3], found["correct"][kinds < 3])
 
 
 @given(st.lists(st.floats(0, 1e4), min_size=2, max_size=8), st.floats(-10, 100))
