@@ -17,7 +17,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from latent_space.engine.latents import LatentTensor, Shapes, add_outputs, choose_latent, named_latent
+from latent_space.engine.latent_choice import Shapes, choose_latent, named_latent
+from latent_space.engine.latents import LatentTensor, add_outputs
 
 Array = npt.NDArray[Any]
 _PROBED_AT_ONCE = 32
