@@ -141,6 +141,7 @@ function curveFigure(curve) {
     ),
     make("p", { class: "sentence" }, curve.sentence ?? ""),
     makeCurve(curve),
+    make("p", { class: "note ends" }, "at the right end"),
     make("ul", { class: "levels" }, ...keys),
   );
 }

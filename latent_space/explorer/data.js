@@ -65,6 +65,10 @@ function readable(value) {
   return Number(value.toPrecision(4)).toLocaleString("en", { maximumSignificantDigits: 4 });
 }
 
+function counted(n, noun = "sample") {
+  return `${readable(n)} ${noun}${n === 1 ? "" : "s"}`;
+}
+
 function cell(column, i) {
   if (!column.has(i)) return null;
   if (column.kind === "number") return readable(column.values[i]);

@@ -192,6 +192,8 @@ class Explorer {
     const [main, rest] = listedText(sight);
     element("listed").replaceChildren(make("strong", {}, main), make("span", { class: "rest" }, rest));
     fillSelectionBar(element("selection-bar"), sight, run, this.selectionActions());
+    const note = element("gallery").hidden ? "" : this.pictures.note;
+    Object.assign(element("pictures-note"), { hidden: !note, textContent: note });
     this.table.draw();
     this.gallery.draw();
     if (!element("filters").hidden) this.filters.draw();

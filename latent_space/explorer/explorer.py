@@ -45,6 +45,7 @@ SCRIPTS = (
     "gallery.js",
     "curves.js",
     "findings.js",
+    "queues.js",
     "link.js",
     "panels.js",
     "sight.js",

@@ -1,7 +1,6 @@
-// Insights, clusters and queues: lists whose entries highlight their samples.
+// Insights and clusters: lists whose entries highlight their samples.
 
 const MOST_CLUSTERS = 200;
-const MOST_QUEUED = 500;
 
 // An entry of a list; pressed while its samples are what is selected.
 function finding(title, notes, isActive, act, extra = []) {
@@ -26,7 +25,7 @@ function fillFindings(place, run, table, active, select) {
   run.insights.forEach((one, k) => {
     const rows = rowsOfSamples(table, one.samples);
     const facts = [
-      `${readable(one.samples.length)} samples`,
+      counted(one.samples.length),
       Number.isFinite(one.p_value) ? `p ${one.p_value < 0.001 ? "< 0.001" : `= ${readable(one.p_value)}`}` : null,
     ];
     const notes = [one.description, one.explained_by.join("; ")].filter(
@@ -94,100 +93,4 @@ function fillClusters(place, table, column, active, select) {
       ),
     );
   }
-}
-
-const QUEUES = {
-  labelling: {
-    title: "Label next",
-    none: [
-      "No labelling queue yet. ",
-      make("code", {}, "armscope label RUN --budget N"),
-      " ranks what to label next and measures what it saves.",
-    ],
-  },
-  pruning: {
-    title: "Prune",
-    none: [
-      "No pruning decisions yet. ",
-      make("code", {}, "armscope prune RUN --auto"),
-      " proposes what to drop and checks what it costs.",
-    ],
-  },
-};
-
-function fillQueue(place, key, run, table, pictures, active, on) {
-  place.replaceChildren();
-  const queue = run.queues[key];
-  const curves = run.curves[key] ?? [];
-  if (!queue && !curves.length) place.append(make("p", { class: "note" }, ...QUEUES[key].none));
-  if (queue) {
-    const groups =
-      key === "pruning" && queue.decision
-        ? [
-            ["drop", "To drop"],
-            ["keep", "To keep"],
-          ]
-        : [[null, "In this order"]];
-    for (const [decision, title] of groups)
-      fillQueueGroup(place, { key, queue, decision, title }, run, table, pictures, active, on);
-  }
-  curves.forEach((curve) => place.append(curveFigure(curve)));
-  if (queue && curves.length) place.prepend(...place.querySelectorAll(".figure"));
-}
-
-function fillQueueGroup(place, { key, queue, decision, title }, run, table, pictures, active, on) {
-  const at = queue.samples.map((_, k) => k).filter((k) => decision === null || queue.decision[k] === decision);
-  const name = decision === null ? `${QUEUES[key].title.toLowerCase()} (${at.length})` : `${decision} (${at.length})`;
-  const head = finding(
-    [make("span", {}, title), make("small", {}, `${readable(at.length)} samples`)],
-    [],
-    active === `${key} ${decision}`,
-    () =>
-      on.select(
-        rowsOfSamples(
-          table,
-          at.map((k) => queue.samples[k]),
-        ),
-        name,
-        `${key} ${decision}`,
-      ),
-  );
-  place.append(make("div", { class: "queue-head" }, head));
-  const samples = run.tables[0];
-  const list = make("ol", { class: "queue" });
-  for (const k of at.slice(0, MOST_QUEUED)) list.append(make("li", {}, queueEntry(queue, k, samples, pictures, on)));
-  place.append(list);
-  if (at.length > MOST_QUEUED)
-    place.append(
-      make(
-        "p",
-        { class: "note" },
-        `… and ${readable(at.length - MOST_QUEUED)} more, in the file and in the table below.`,
-      ),
-    );
-}
-
-function queueEntry(queue, k, samples, pictures, on) {
-  const i = queue.samples[k];
-  const [value, low, high] = ["predicted_error", "predicted_error_low", "predicted_error_high"].map(
-    (name) => queue[name]?.[k],
-  );
-  const range = Number.isFinite(low) && Number.isFinite(high) ? ` (${readable(low)} to ${readable(high)})` : "";
-  const expected = Number.isFinite(value) ? `expected error ${readable(value)}${range}` : "";
-  const text = make(
-    "span",
-    { class: "inside" },
-    make("span", { class: "title" }, samples.ids[i]),
-    ...[expected, queue.reason?.[k]].filter(Boolean).map((note) => make("span", { class: "note" }, note)),
-  );
-  const picture = make(
-    "span",
-    { class: "small-picture" },
-    ...(pictures.has(samples, i) ? [pictures.thumbnail(samples, i, 38)] : []),
-  );
-  const button = makeButton("", () => on.pinSample(i), { class: "entry" });
-  button.append(make("small", { class: "rank-number" }, readable(queue.rank?.[k] ?? k + 1)), picture, text);
-  button.addEventListener("mouseenter", () => on.hoverSample(i));
-  button.addEventListener("mouseleave", () => on.hoverSample(-1));
-  return button;
 }

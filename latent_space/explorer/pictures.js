@@ -27,6 +27,28 @@ class Pictures {
     return Boolean(this.packed && this.paths[table.sampleOf(i)]);
   }
 
+  // What is not in the page, in words; nothing where everything is.
+  get note() {
+    this.told ??= this.missingText();
+    return this.told;
+  }
+
+  missingText() {
+    const { sheets, full } = this.thumbnails;
+    const n = this.paths.length;
+    const missing = this.paths.filter((path) => !path).length;
+    if (n && missing === n) return "This run has no pictures: no thumbnail is in its folder.";
+    const known = sheets ? Object.keys(full).length : n;
+    return [
+      missing ? `${readable(missing)} of ${readable(n)} samples have no picture: their thumbnails are not there.` : "",
+      known < n - missing
+        ? `Full pictures of ${readable(known)} samples are in this page, those of the others in the run folder.`
+        : "",
+    ]
+      .filter(Boolean)
+      .join(" ");
+  }
+
   // An image that fills a square of `side` pixels, with the instance's box where the row is one.
   thumbnail(table, i, side) {
     const sample = table.sampleOf(i);
@@ -59,8 +81,11 @@ class Pictures {
       if (url)
         views.push([
           name.replaceAll("_", " "),
-          () =>
-            framed(make("img", { src: url, alt: `${name.replaceAll("_", " ")} of ${table.ids[i]}` }), table.boxes?.[i]),
+          () => {
+            const image = make("img", { src: url, alt: `${name.replaceAll("_", " ")} of ${table.ids[i]}` });
+            image.addEventListener("error", () => image.replaceWith(elsewhere()), { once: true });
+            return framed(image, table.boxes?.[i]);
+          },
         ]);
     }
     return views;
@@ -81,11 +106,14 @@ class Pictures {
     const sample = table.sampleOf(i);
     if (!this.thumbnails.sheets || this.thumbnails.full[sample]) return this.thumbnail(table, i, 300);
     const image = make("img", { src: this.paths[sample], alt: `picture of ${table.ids[i]}` });
-    image.addEventListener("error", () => image.replaceWith(this.tile(sample, 240, `picture of ${table.ids[i]}`)), {
-      once: true,
-    });
+    const small = () => this.tile(sample, 240, `picture of ${table.ids[i]}`);
+    image.addEventListener("error", () => image.replaceWith(small(), elsewhere()), { once: true });
     return image;
   }
+}
+
+function elsewhere() {
+  return make("p", { class: "note" }, "The full picture is in the run folder, which is not beside this page.");
 }
 
 // A picture with a box drawn over it, in shares of its width and height.

@@ -200,6 +200,38 @@ def test_many_samples_show_tiles_of_sheets(page, make_run, monkeypatch):
     page.assert_silent()
 
 
+def test_pictures_that_are_missing_are_told_where_they_would_be(page, make_run, tmp_path):
+    population, run = make_run()
+    page.open(write_report(population, run))
+    assert page.run("document.querySelector('#pictures-note').hidden")
+    (run / "thumbnails/s%203.jpg").unlink()
+    page.open(write_report(population, run))
+    assert page.text("#pictures-note") == "1 of 30 samples have no picture: their thumbnails are not there."
+    page.click_on("[data-pane=table]")
+    assert page.run("document.querySelector('#pictures-note').hidden")
+    page.open(write_report(*make_run(pictures=False)))
+    assert page.text("#pictures-note") == "This run has no pictures: no thumbnail is in its folder."
+    page.assert_silent()
+
+
+def test_pictures_that_are_not_in_the_page_are_told_and_need_no_run_folder(page, make_run, monkeypatch, tmp_path):
+    for name, value in {"FULL_BYTES": 2_000, "MOST_FULL": 4, "VISUALIZER_BYTES": 0}.items():
+        monkeypatch.setattr(f"latent_space.explorer.thumbnails.{name}", value)
+    mailed = tmp_path / "elsewhere" / "report.html"
+    mailed.parent.mkdir()
+    write_report(*make_run()).rename(mailed)
+    page.open(mailed)
+    told = "Full pictures of 4 samples are in this page, those of the others in the run folder."
+    assert page.text("#pictures-note") == told
+    page.click(*place_of(page, 1))
+    elsewhere = "The full picture is in the run folder, which is not beside this page."
+    page.wait_for(f"document.querySelector('#details .picture').innerText === {elsewhere!r}")
+    assert page.run("document.querySelectorAll('#details .tile').length") == 1
+    page.click_on("#details .views button", 1)
+    page.wait_for(f"document.querySelector('#details .picture').innerText === {elsewhere!r}")
+    assert page.run("document.querySelectorAll('#details .picture img').length") == 0
+
+
 ODD = {
     "all at one place": {"umap_x": 1.0},
     "no place": {"umap_x": np.nan},

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from latent_space.explorer import write_report
+
 pytestmark = pytest.mark.slow
 
 HOSTILE = "<script>alert(1)</script>"
@@ -105,6 +107,31 @@ def test_queues_show_their_curves_and_reasons(silent):
     assert "twin of s21" in silent.text("#pruning")
     silent.choose("#color-by", "pruning_decision")
     assert "398 without pruning decision" in silent.text("#legend")
+
+
+def test_what_to_drop_stands_under_its_reasons_without_a_rank(page, scattered):
+    population, run = scattered
+    lines = [f"s{i},drop,,like one that is kept: s{i + 100}" for i in range(20, 26)]
+    lines += ["s30,drop,,near-duplicate of another: s31", "s31,keep,1,stands for samples like it: a hard one"]
+    (run / "pruning.csv").write_text("\n".join(["sample_id,decision,rank,reason", *lines]) + "\n")
+    page.open(write_report(population, run))
+    page.click_on('[data-pane="pruning"]')
+    heads = page.run("[...document.querySelectorAll('#pruning .finding')].map(one => one.innerText.split('\\n'))")
+    assert heads == [
+        ["To drop", "7 samples"],
+        ["like one that is kept", "6 samples"],
+        ["near-duplicate of another", "1 sample"],
+        ["To keep", "1 sample"],
+        ["stands for samples like it", "1 sample"],
+    ]
+    entries = "[...document.querySelectorAll('#pruning .entry')].map(one => one.innerText.split('\\n').filter(Boolean))"
+    shown = page.run(entries)
+    assert shown[:3] == [["s20", "s120"], ["s21", "s121"], ["s22", "s122"]]
+    assert shown[3:] == [["s30", "s31"], ["1", "s31", "a hard one"]], "only what is kept has a rank"
+    page.click_on("#pruning .more")
+    assert len(page.run(entries)) == 8
+    assert sorted(page.chosen()["sample_ids"]) == [f"s{i}" for i in range(20, 26)]
+    page.assert_silent()
 
 
 def test_instances_have_a_map_of_their_own(silent):
