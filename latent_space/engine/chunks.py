@@ -145,8 +145,12 @@ class WrittenChunk:
         import pyarrow as pa
 
         with pa.memory_map(str(self.folder / f"{name}.arrow")) as source, pa.ipc.open_file(source) as reader:
-            columns: dict[str, list[Any]] = reader.read_all().to_pydict()
-        return columns
+            read = reader.read_all()
+            # Outlines stay arrays: as lists of Python's numbers they would take tens of times their size.
+            outlines = [name for name in read.column_names if read.schema.field(name).type == _rings()]
+            arrays = {name: read[name].to_pandas().tolist() for name in outlines}
+        columns: dict[str, list[Any]] = read.drop_columns(outlines).to_pydict()
+        return {name: arrays[name] if name in arrays else columns[name] for name in read.column_names}
 
     def vectors(self) -> dict[str, Vectors]:
         """All arrays by name."""
@@ -174,7 +178,7 @@ def record_batch(rows: Sequence[Mapping[str, Any]]) -> Any:
 
 
 def column_array(values: Sequence[Any]) -> Any:
-    """Give a column one type: numbers float64, truth values bool, lists of numbers as such, mixtures strings.
+    """Give a column one type: numbers float64, truth values bool, lists of numbers or rings as such, mixtures strings.
 
     Examples
     --------
@@ -186,10 +190,17 @@ def column_array(values: Sequence[Any]) -> Any:
     kinds = {type(value) for value in values if value is not None}
     if not kinds:
         return pa.nulls(len(values))
-    if kinds <= {list}:
-        return pa.array(values, pa.list_(pa.float64()))
+    if kinds <= {list, np.ndarray}:
+        one = next((value[0] for value in values if value is not None and len(value)), None)
+        return pa.array(values, pa.list_(pa.float64()) if one is None or np.ndim(one) == 0 else _rings())
     if kinds == {bool}:
         return pa.array(values, pa.bool_())
     if kinds <= {bool, int, float}:
         return pa.array([None if value is None else float(value) for value in values], pa.float64())
     return pa.array([None if value is None else str(value) for value in values], pa.string())
+
+
+def _rings() -> Any:
+    import pyarrow as pa
+
+    return pa.list_(pa.list_(pa.float32()))

@@ -6,6 +6,9 @@ positives. A row's `box_rel` says where the object is, and the latent feature ma
 
 **Conventions**: `kind` is ``gt`` or ``pred``; `box_rel` is ``x1, y1, x2, y2`` in 0..1 of the model's input, `box_px`
 the same in pixels of the picture in the data, where the integration tells; `area_rel` is a share of the input's area.
+`polygons_rel` is the object's outline in 0..1 of the input: rings as `latent_space.outlines` says, each (n, 2) or flat
+``x, y, x, y, ...``. `polygons_px`, in pixels of the picture, is for inputs that are not the whole picture stretched.
+Both are kept flat, to a 16,384th of the input and an eighth of a pixel.
 `instance_id` is ``<sample>:<number>``, by position. An object without a box takes the vector of the whole sample.
 """
 
@@ -21,10 +24,13 @@ from latent_space.engine.failures import HandlerError, calling
 from latent_space.engine.integration import Integration
 from latent_space.engine.latents import LatentTensor
 from latent_space.engine.wiring import Call
+from latent_space.outlines import trace_outline
 
 Array = npt.NDArray[Any]
 Row = dict[str, Any]
 _TITLE = "describe_instances"
+_STEPS = {"polygons_rel": 2.0**14, "polygons_px": 8.0}  # few different values, which Parquet keeps small
+_FARTHEST = 1.0  # a share of the input that is farther outside is no share
 
 
 def has_objects(integration: Integration) -> bool:
@@ -59,11 +65,37 @@ def _checked(row: Row) -> Row:
             row[key] = None if plain is None else [float(edge) for edge in plain]
             if plain is not None and (len(row[key]) != 4 or not np.isfinite(row[key]).all()):
                 raise HandlerError(_TITLE, f"must give {key} as four finite numbers; got {plain!r}")
+        elif key in _STEPS:
+            row[key] = _flat_rings(key, plain)
         elif plain is None or isinstance(plain, str | bool | int | float):
             row[key] = float(plain) if isinstance(plain, int) and not isinstance(plain, bool) else plain
         else:
             raise HandlerError(_TITLE, f"must give numbers or strings; got {type(value).__name__} for {key!r}")
     return row
+
+
+def _flat_rings(key: str, rings: Any) -> list[list[float]] | None:
+    """Check an outline; return its rings flat and rounded, or None where there are none."""
+    if rings is None:
+        return None
+    if not isinstance(rings, list | tuple | np.ndarray):
+        raise HandlerError(_TITLE, f"must give {key} as a list of rings; got {type(rings).__name__}")
+    return [_flat_ring(key, ring) for ring in rings] or None
+
+
+def _flat_ring(key: str, ring: Any) -> list[float]:
+    try:
+        points = np.asarray(ring, np.float64)
+    except (TypeError, ValueError) as error:
+        raise HandlerError(_TITLE, f"must give {key} as rings of x, y; got {ring!r}: {error}") from error
+    if points.ndim not in (1, 2) or points.size % 2 or (points.ndim == 2 and points.shape[1] != 2):
+        raise HandlerError(_TITLE, f"must give {key} as rings of x, y; got one of shape {points.shape}")
+    if points.size < 6 or not np.isfinite(points).all():
+        raise HandlerError(_TITLE, f"must give {key} as rings of at least three finite points; got {ring!r}")
+    if key.endswith("_rel") and (points.min() < -_FARTHEST or points.max() > 1 + _FARTHEST):
+        raise HandlerError(_TITLE, f"must give {key} in 0..1 of the model's input; got {np.abs(points).max():g}")
+    rounded: list[float] = (np.rint(points.ravel() * _STEPS[key]) / _STEPS[key]).tolist()
+    return rounded
 
 
 def element_rows(integration: Integration, batch: Batch, row: int) -> list[Row]:
@@ -97,6 +129,8 @@ def _element_row(kind: str, element: Any) -> Row:
         height, width = grid.shape
         row["box_rel"] = [xs.min() / width, ys.min() / height, (xs.max() + 1) / width, (ys.max() + 1) / height]
         row["box_rel"] = [float(edge) for edge in row["box_rel"]]
+        rings = [ring / (width, height) for ring in trace_outline(grid != 0)]
+        row["polygons_rel"] = _flat_rings("polygons_rel", rings)
     for key, value in (element.instance_metadata or {}).items():
         row[f"meta_{key}"] = value.item() if isinstance(value, np.generic) else value
     for key, value in (element.instance_metrics or {}).items():

@@ -26,7 +26,7 @@ _NO_LEVEL = 65_535
 _ROLES = {"meta_": "metadata", "metric_": "metric"}
 _SPLITS = ("training", "validation", "test", "unlabeled", "additional")
 _IDS = ("cluster_id", "subgroup_id", "near_duplicate_group")  # numbers that name something
-_OF_INSTANCES = ("sample_id", "instance_id", "box_rel", "box_px")
+_OF_INSTANCES = ("sample_id", "instance_id", "box_rel", "box_px", "polygons_rel", "polygons_px")
 
 
 def page_content(population: Population, decisions: Decisions, store: Store) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import pytest
 
 from latent_space.engine.assembly import assemble, table, write_extras
 from latent_space.engine.chunks import Chunk, WrittenChunk, column_array, record_batch
+from latent_space.population import Population
 
 
 def written(folder, ids, *, values=None, objects=(), spaces=None, failed=()):
@@ -61,6 +62,22 @@ def test_chunks_with_other_columns_are_put_together(tmp_path):
     assert table(chunks, "confusion").empty
 
 
+def test_outlines_come_back_as_they_were(tmp_path):
+    outlines = [None, [[0.25, 0.5, 1.0]], [[0.5] * 4, [0.0] * 2]]
+    folders = []
+    for number, outline in enumerate(outlines):
+        chunk = Chunk(samples=[{"sample_id": str(number)}], latents=[np.zeros(2, np.float32)])
+        chunk.objects = [{"sample_id": str(number), "polygons_rel": outline, "box_rel": [0.0, 1.0]}]
+        chunk.write(tmp_path / str(number))
+        folders.append(WrittenChunk(tmp_path / str(number)))
+    population = assemble(folders)
+    for _ in range(2):
+        read = [one if one is None else [ring.tolist() for ring in one] for one in population.instances["polygons_rel"]]
+        assert read == outlines
+        population.save(tmp_path / "run")
+        population = Population.load(tmp_path / "run")
+
+
 def test_further_spaces_have_a_row_per_sample(tmp_path):
     chunks = [
         written(tmp_path / "0", ["a", "b"], spaces={"a/b": {1: np.ones(3, np.float32)}}),
@@ -80,6 +97,8 @@ def test_further_spaces_have_a_row_per_sample(tmp_path):
         ([True, None], pa.bool_(), [True, None]),
         (["a", True, 2], pa.string(), ["a", "True", "2"]),
         ([[0, 1], None], pa.list_(pa.float64()), [[0.0, 1.0], None]),
+        ([None, [[0, 0.5], [1]]], pa.list_(pa.list_(pa.float32())), [None, [[0.0, 0.5], [1.0]]]),
+        ([[], [[2, 3]]], pa.list_(pa.list_(pa.float32())), [[], [[2.0, 3.0]]]),
         ([None, None], pa.null(), [None, None]),
         ([], pa.null(), []),
     ],

@@ -51,6 +51,8 @@ def test_element_instances_and_instance_metrics(write_integration, tmp_path, run
     assert (second["kind"], second["label"], second["meta_size"]) == ("gt", "kind 1", 9.0)
     assert list(second["box_rel"]) == [0.25, 0.25, 0.5, 0.5]
     assert second["area_rel"] == 8 / 128
+    (ring,) = second["polygons_rel"]
+    assert ring.reshape(-1, 2).tolist() == [[0.25, 0.25], [0.25, 0.5], [0.5, 0.5], [0.5, 0.25]], "its mask's outline"
     assert second["metric_quality"] == 1.5
     assert table[table["split"] == "unlabeled"]["metric_quality"].isna().all()
     assert population.instance_latents is None, "a vector has no grid to pool"
@@ -96,6 +98,8 @@ def describe_instances(sample_id, inputs, gt, predictions):
     assert inputs["image"].shape == (1, 8, 8) and predictions[0].shape == (2,)
     assert set(gt) == (set() if sample_id.startswith("unlabeled") else {"truth"})
     left = {"kind": "pred", "label": "left", "confidence": 0.5, "box_rel": [0, 0, 0.5, 1], "verdict": "match"}
+    left["polygons_rel"] = [[0, 0, 0.5, 0, 0.5, 1 / 3], np.array([[0.25, 0.5], [0.5, 0.5], [0.5, 1.0]])]
+    left["polygons_px"] = np.array([[[0.0, 0], [10, 0.01], [10, 6.1]]])
     whole = {"kind": "gt", "label": "all", "confidence": None, "box_rel": np.array([0.0, 0, 1, 1]), "area_rel": 1}
     rows = [left, whole] if gt else [left]
     return rows if not sample_id.endswith("2") else []
@@ -185,6 +189,12 @@ def test_describe_instances_gives_rows_and_pools_the_feature_map(tmp_path, run):
     np.testing.assert_allclose(population.instance_latents[1], population.latents[0], rtol=1e-6)
     assert pd.isna(table["confidence"][1])
     assert list(table["box_rel"][1]) == [0, 0, 1, 1]
+    first, second = table["polygons_rel"][0]
+    assert first.dtype == np.float32, "half of what it would take"
+    assert first.tolist() == [0, 0, 0.5, 0, 0.5, round(2**14 / 3) / 2**14]
+    assert second.tolist() == [0.25, 0.5, 0.5, 0.5, 0.5, 1.0]
+    assert table["polygons_px"][0][0].tolist() == [0, 0, 10, 0, 10, 6.125]
+    assert table["polygons_rel"][1] is None
 
 
 def test_memory_is_bounded_by_the_batch(tmp_path, run):
@@ -219,12 +229,30 @@ def test_thumbnails_come_from_an_input_where_no_visualizer_draws(tmp_path, run):
     assert all((tmp_path / "run" / path).suffix == ".jpg" for path in population.samples["thumbnail"])
 
 
+def test_an_object_without_an_outline_has_none(tmp_path, run):
+    rows = "[{'polygons_rel': None}, {'polygons_rel': []}, {'polygons_rel': [[0, 0, 1, 0, 1, 1]]}]"
+    more = f"def describe_instances(sample_id, inputs, gt, predictions):\n    return {rows}\n"
+    table = run(write_images(tmp_path / "images", more), tmp_path / "run").instances
+    assert [outline is None for outline in table["polygons_rel"][:3]] == [True, True, False]
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
         ("5", "must return a list of dicts; got int"),
         ("[{'box_rel': [0, 1]}]", "must give box_rel as four finite numbers"),
         ("[{'box_px': [0, 1, 2, float('nan')]}]", "must give box_px as four finite numbers"),
+        ("[{'polygons_rel': 5}]", "must give polygons_rel as a list of rings; got int"),
+        ("[{'polygons_rel': [0, 0, 1, 0, 1, 1]}]", r"must give polygons_rel as rings of x, y; got one of shape \(\)"),
+        (
+            "[{'polygons_rel': [np.zeros((4, 3))]}]",
+            r"must give polygons_rel as rings of x, y; got one of shape \(4, 3\)",
+        ),
+        ("[{'polygons_rel': [[0, 0, 1, 1, 1]]}]", r"must give polygons_rel as rings of x, y; got one of shape \(5,\)"),
+        ("[{'polygons_px': [[0, 0, 1, 1]]}]", "must give polygons_px as rings of at least three finite points"),
+        ("[{'polygons_px': [[0, 0, 1, 1, 1, float('inf')]]}]", "must give polygons_px as rings of .* finite points"),
+        ("[{'polygons_rel': [[0, 0, 9, 0, 9, 312]]}]", "must give polygons_rel in 0..1 of the model's input; got 312"),
+        ("[{'polygons_rel': [['a', 'b']]}]", "must give polygons_rel as rings of x, y; got .*could not convert"),
         ("[{'kind': np.zeros(2)}]", "must give numbers or strings; got ndarray for 'kind'"),
         ("1 / 0", "ZeroDivisionError: division by zero"),
     ],

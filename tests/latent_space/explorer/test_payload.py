@@ -189,3 +189,15 @@ def test_visualizers_are_found_by_the_thumbnails_name(make_run, monkeypatch):
     linked = pack_visualizers(run, paths, Store())["gt boxes"]
     assert linked["folder"] == "visualizers/gt%20boxes/"
     assert linked["endings"] == ["", ".jpg"]
+
+
+def test_the_outlines_of_instances_take_no_place_in_the_page():
+    samples = pd.DataFrame({"sample_id": ["a", "b"]})
+    found = pd.DataFrame(
+        {"sample_id": ["a", "b"], "instance_id": ["a:0", "b:0"], "umap_x": [0.0, 1], "umap_y": [0.0, 1]}
+    )
+    rings = [[np.arange(6.0)], None]
+    outlined = found.assign(polygons_rel=rings, polygons_px=rings)
+    pages = [content_of(Population(samples, np.zeros((2, 1)), table))[0] for table in (found, outlined)]
+    assert pages[0] == pages[1]
+    assert [table["key"] for table in pages[1]["tables"]] == ["samples", "instances"]
