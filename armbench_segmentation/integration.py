@@ -46,7 +46,7 @@ from armbench_segmentation.metrics import (
     segmentation_metrics,
 )
 from armbench_segmentation.model import open_session
-from armbench_segmentation.resize import Resize
+from armbench_segmentation.object_rows import object_rows, predicted_outlines
 from armbench_segmentation.targets import from_arrays, to_arrays
 from armbench_segmentation.task import open_task
 
@@ -314,36 +314,15 @@ def describe_instances(
     Returns
     -------
     list of dict
-        ``kind`` (gt, pred), ``label``, ``confidence``, ``box_rel`` (x1, y1, x2, y2 in 0..1 of the model input),
-        ``box_px`` (in pixels of the picture, clipped to it),
-        ``area_rel`` (share of the model input) and ``verdict``, None where there is no ground truth to judge by.
+        See `object_rows`; ``verdict`` is None where there is no ground truth to judge by.
     """
-    pred = open_task().decode([output[None] for output in predictions])[0]
-    fit = open_task().resize(open_task().samples[sample_id])
+    task, outputs = open_task(), [output[None] for output in predictions]
+    fit = task.resize(task.samples[sample_id])
+    pred, outlines = task.decode(outputs)[0], predicted_outlines(task, outputs)
     if not gt:
-        return _rows("pred", pred, [None] * len(pred), fit)
+        return object_rows("pred", pred, [None] * len(pred), fit=fit, categories=_CATEGORIES, outlines=outlines)
     true = _instances(gt["boxes"][None], gt["masks"][None])[0]
     matching = _compare(true, pred)
-    true_rows = _rows("gt", true, matching.gt_verdicts.tolist(), fit)
-    return true_rows + _rows("pred", pred, matching.pred_verdicts.tolist(), fit)
-
-
-def _rows(kind: str, instances: Instances, verdicts: Sequence[str | None], fit: Resize) -> list[dict[str, Any]]:
-    height, width = open_task().input_size
-    boxes_rel = (instances.boxes_xyxy / np.array([width, height, width, height], np.float32)).clip(0, 1)
-    areas_rel = instances.masks.mean((1, 2)) if len(instances) else []
-    size = np.array(fit.original_size[::-1] * 2, np.float64)
-    boxes_px = fit.to_original(instances.boxes_xyxy.astype(np.float64)).clip(0, size)
-    columns = (instances.class_ids, instances.confidence, boxes_rel, boxes_px, areas_rel, verdicts)
-    return [
-        {
-            "kind": kind,
-            "label": _CATEGORIES[class_id],
-            "confidence": float(confidence),
-            "box_rel": box.tolist(),
-            "box_px": pixels.tolist(),
-            "area_rel": float(area),
-            "verdict": verdict,
-        }
-        for class_id, confidence, box, pixels, area, verdict in zip(*columns, strict=True)
-    ]
+    verdicts = matching.pred_verdicts.tolist()
+    found = object_rows("pred", pred, verdicts, fit=fit, categories=_CATEGORIES, outlines=outlines)
+    return object_rows("gt", true, matching.gt_verdicts.tolist(), fit=fit, categories=_CATEGORIES) + found

@@ -84,12 +84,15 @@ class SegmentationTask:
         """Draw the annotated objects of `sample`."""
         return gt_instances(sample, self.resize(sample), self.mask_size)
 
-    def decode(self, outputs: Sequence[NDArray[Any]]) -> list[Instances]:
-        """Find the objects in every sample of a batch."""
+    def decode(
+        self, outputs: Sequence[NDArray[Any]], *, stretched_to: tuple[int, int] | None = None
+    ) -> list[Instances]:
+        """Find the objects in every sample of a batch, on the prototype grid or in the input stretched to a size."""
         return decode_predictions(
             outputs,
             n_classes=self.n_classes,
             image_size=self.input_size,
+            original_sizes=None if stretched_to is None else [stretched_to] * len(outputs[0]),
             confidence=self.config.confidence,
             iou=self.config.nms_iou,
             max_detections=self.config.max_detections,

@@ -14,6 +14,8 @@ BATCHES = """
 import json
 import numpy as np
 from armbench_segmentation import integration as binder
+from armbench_segmentation.object_rows import object_rows
+from armbench_segmentation.resize import Resize
 
 [training, *_] = binder.preprocess()
 ids = training.sample_ids[:5]
@@ -39,9 +41,9 @@ found["true boxes"] = boxes[0].tolist()
 found["rows"] = binder.describe_instances(ids[0], {"image": images[0]}, {"boxes": boxes[0], "masks": masks[0]},
                                           [output[0] for output in outputs])
 found["unlabeled rows"] = binder.describe_instances(ids[0], {"image": images[0]}, {}, [o[0] for o in outputs])
-wide = binder.Resize.plan((100, 200), (64, 64), "letterbox")
+wide = Resize.plan((100, 200), (64, 64), "letterbox")
 true = binder._instances(boxes[:1], masks[:1])[0]
-found["padded rows"] = binder._rows("gt", true, [None] * len(true), wide)
+found["padded rows"] = object_rows("gt", true, [None] * len(true), fit=wide, categories=["Object", "Tote"])
 print(json.dumps(found))
 """
 
@@ -155,6 +157,15 @@ def test_instance_rows(batches):
         assert isinstance(row["verdict"], str)
     assert {row["verdict"] for row in batches["unlabeled rows"]} == {None}
     assert {row["kind"] for row in batches["unlabeled rows"]} == {"pred"}
+
+
+def test_what_was_found_has_an_outline_and_what_is_annotated_has_none(batches):
+    outlines = {row["kind"]: [] for row in batches["rows"]}
+    for row in batches["rows"] + batches["unlabeled rows"]:
+        assert "polygons_px" not in row, "shares of the input are shares of a picture that is stretched"
+        outlines[row["kind"]].append(row.get("polygons_rel"))
+    assert not any(outlines["gt"])
+    assert any(outlines["pred"])
 
 
 def test_boxes_in_pixels_are_those_of_the_picture(batches):
