@@ -42,7 +42,7 @@ class Explorer {
     fillHelp(element("help"));
     listenToTheme(() => this.refresh());
     listenToFind(sight, (i) => this.pin(i));
-    listenToCopy();
+    listenToCopy(() => !this.sight.selected || /[#&]rows=/.test(window.location.hash));
     element("color-by").addEventListener("change", () => this.set({ color: element("color-by").value }));
     element("size-by").addEventListener("change", () => this.set({ size: element("size-by").value }));
     listenToKeys(this);
@@ -293,20 +293,3 @@ class Explorer {
     for (const one of this.shownViews) if (view.places[one.map.key]) one.show(view.places[one.map.key]);
   }
 }
-
-async function open() {
-  const explorer = new Explorer(await readRun());
-  // Two frames on, the first one is on the screen.
-  requestAnimationFrame(() =>
-    requestAnimationFrame(() => {
-      document.documentElement.dataset.firstPaint = Math.round(performance.now());
-      explorer.latest();
-    }),
-  );
-}
-
-open().catch((error) => {
-  const words = `This page could not be read: ${error.message}`;
-  document.querySelector("main").replaceChildren(make("p", { class: "card" }, words));
-  throw error;
-});

@@ -51,6 +51,7 @@ SCRIPTS = (
     "sight.js",
     "controls.js",
     "explorer.js",
+    "opening.js",
 )
 _HERE = Path(__file__).resolve().parent
 

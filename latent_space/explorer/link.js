@@ -1,9 +1,28 @@
 // A view as the part of an address after the #, and back.
 
-const LONGEST_SELECTION = 6000;
+const LONGEST_SELECTION = 60000;
 
-// Rows as differences in 7-bit groups, in base64 that an address may hold.
+// Bytes in base64 that an address may hold.
+function bytesToText(bytes) {
+  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replaceAll("=", "");
+}
+
+function textToBytes(text) {
+  return Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (letter) => letter.charCodeAt(0));
+}
+
+// Rows as differences in 7-bit groups; where they are many, a bit per row after 2 bytes that no differences begin with.
 function rowsToText(rows) {
+  const last = rows.at(-1) ?? 0;
+  if (rows.length > 64 && rows.length > last / 8) {
+    const bits = new Uint8Array((last >> 3) + 3);
+    bits.set([128, 0]);
+    for (const row of rows) bits[2 + (row >> 3)] |= 1 << (row & 7);
+    return bytesToText(bits);
+  }
   const bytes = [];
   let before = -1;
   for (const row of rows) {
@@ -12,17 +31,18 @@ function rowsToText(rows) {
     for (; step > 127; step >>>= 7) bytes.push((step & 127) | 128);
     bytes.push(step);
   }
-  return btoa(bytes.map((byte) => String.fromCharCode(byte)).join(""))
-    .replaceAll("+", "-")
-    .replaceAll("/", "_")
-    .replaceAll("=", "");
+  return bytesToText(bytes);
 }
 
 function rowsFromText(text) {
   const rows = [];
   let [row, step, shift] = [-1, 0, 0];
-  for (const letter of atob(text.replaceAll("-", "+").replaceAll("_", "/"))) {
-    const byte = letter.charCodeAt(0);
+  const bytes = textToBytes(text);
+  if (bytes[0] === 128 && bytes[1] === 0) {
+    for (let k = 8 * 2; k < 8 * bytes.length; k += 1) if ((bytes[k >> 3] >> (k & 7)) & 1) rows.push(k - 16);
+    return rows;
+  }
+  for (const byte of bytes) {
     step |= (byte & 127) << shift;
     shift += 7;
     if (byte > 127) continue;

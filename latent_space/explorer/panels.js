@@ -160,12 +160,13 @@ function listenToFind(sight, pin) {
   });
 }
 
-function listenToCopy() {
+// `isWhole()` tells whether the address holds the selection.
+function listenToCopy(isWhole) {
   const button = element("copy-link");
   button.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(window.location.href);
-      button.textContent = "Copied";
+      button.textContent = isWhole() ? "Copied" : "Copied without the selection";
     } catch {
       button.textContent = "In the address bar";
     }

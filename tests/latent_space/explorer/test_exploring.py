@@ -234,6 +234,12 @@ def test_50_000_rows_with_60_columns(page, tmp_path):
     expected = page.lasso()
     assert page.text("#listed").startswith(f"{len(expected):,} selected")
     assert sorted(page.chosen()["sample_ids"]) == samples["sample_id"][expected].tolist()
+    page.wait_for("window.location.hash.includes('rows=')")
+    link, listed = page.run("window.location.hash"), page.text("#listed")
+    page.driver.get("about:blank")
+    page.driver.get(report.resolve().as_uri() + link)
+    page.wait_for("document.documentElement.dataset.firstPaint")
+    assert page.text("#listed") == listed
     page.click_on('[data-pane="filters"]')
     page.wait_for("document.querySelector('[data-column=\"loss\"] .bound')")
     page.choose('[data-column="loss"] .bound', "2")

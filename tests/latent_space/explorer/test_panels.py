@@ -84,6 +84,14 @@ def test_insights_and_clusters_highlight_their_samples(silent):
     assert "insights.json names 1 samples that this run does not have" in silent.content("#warnings")
 
 
+def test_the_name_of_a_cluster_is_never_broken(page, make_run):
+    page.open(write_report(*make_run(3_000, pictures=False, cluster_id=10, loss=1.25)), width=1280, height=720)
+    page.click_on("[data-pane=findings]")
+    assert page.text(".finding .title small") == "3,000 samples · mean loss 1.25"
+    assert page.box(".finding .title span")[3] < 20, "one line"
+    page.assert_silent()
+
+
 def test_queues_show_their_curves_and_reasons(silent):
     silent.click_on('[data-pane="labelling"]')
     shown = silent.text("#labelling")
