@@ -1,8 +1,9 @@
 """CVAT for images 1.1: `annotations.xml`, its names relative to `images/`.
 
 Published layout: https://docs.cvat.ai/docs/dataset_management/formats/format-cvat/. **Conventions**: corners are in
-pixels with two decimals; images count from 0; boxes say ``source="auto"``. Every picture needs a size there. The format
-has no place for confidences.
+pixels with two decimals; images count from 0; shapes say ``source="auto"``. An object is one shape: a polygon if its
+outline is known, its parts joined by lines of no width, and a box otherwise. Every picture needs a size there. The
+format has no place for confidences.
 """
 
 from pathlib import Path
@@ -46,9 +47,13 @@ def _add_image(root: Xml.Element, number: int, entry: Entry) -> None:
     facts = {"id": str(number), "name": entry.name, "width": str(width), "height": str(height)}
     image = Xml.SubElement(root, "image", facts)
     for box in entry.boxes:
-        corners = zip(("xtl", "ytl", "xbr", "ybr"), box.pixels(width, height), strict=True)
-        places = {name: f"{value:.2f}" for name, value in corners}
-        Xml.SubElement(image, "box", {"label": box.label, "source": "auto", "occluded": "0", **places, "z_order": "0"})
+        if box.outline:
+            points = (f"{x:.2f},{y:.2f}" for x, y in box.polygon() * (width, height))
+            kind, places = "polygon", {"points": ";".join(points)}
+        else:
+            corners = zip(("xtl", "ytl", "xbr", "ybr"), box.pixels(width, height), strict=True)
+            kind, places = "box", {name: f"{value:.2f}" for name, value in corners}
+        Xml.SubElement(image, kind, {"label": box.label, "source": "auto", "occluded": "0", **places, "z_order": "0"})
 
 
 def _check(selected: Selected) -> None:

@@ -1,9 +1,8 @@
 """The samples of a selection as pictures with what the model found in them, the same for every format.
 
-**Conventions**: a name is a relative path with ``/``; what leads out of the folder is cut off. Boxes are x1, y1, x2,
-y2 as shares of the picture, clipped to it; those without an area are left out. Sizes are in pixels. The picture is the
-file of the data that the file name leads to; where there is none it is the run's thumbnail, and the size and the
-ending are the thumbnail's. Without either, only the columns can say how large it is. None = unknown.
+**Conventions**: a name is a relative path with ``/``; what leads out of the folder is cut off. Sizes are in pixels. The
+picture is the file of the data that the file name leads to; where there is none it is the run's thumbnail, and the size
+and the ending are the thumbnail's. Without either, only the columns can say how large it is. None = unknown.
 """
 
 import posixpath
@@ -13,45 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from latent_space.exports.columns import find_column, numbers, texts
+from latent_space.exports.found import COLUMNS, Box, read_box
 from latent_space.exports.pictures import PictureFolder, picture_size, thumbnail_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from latent_space.population import Population
-
-Corners = tuple[float, float, float, float]
-
-
-@dataclass(frozen=True)
-class Box:
-    """An object that the model found.
-
-    Attributes
-    ----------
-    label : str
-    corners : tuple of float
-        x1, y1, x2, y2 as shares of the picture.
-    confidence : float, optional
-    """
-
-    label: str
-    corners: Corners
-    confidence: float | None
-
-    def pixels(self, width: int, height: int) -> Corners:
-        """Return the corners in pixels.
-
-        Examples
-        --------
-        >>> Box("cup", (0.0, 0.25, 0.5, 1.0), None).pixels(200, 100)
-        (0.0, 25.0, 100.0, 100.0)
-        """
-        x1, y1, x2, y2 = self.corners
-        return x1 * width, y1 * height, x2 * width, y2 * height
 
 
 @dataclass(frozen=True)
@@ -134,7 +102,8 @@ def read_entries(
         small = thumbnail_of(run_dir, thumbnail) if picture is None else None
         width, height = _size(size, picture, small)
         name = name if small is None or name.lower().endswith(small.suffix.lower()) else f"{name}{small.suffix}"
-        boxes = tuple(box for row in objects.get(sample_id, []) if (box := _box(row, width, height, small)) is not None)
+        known = (width, height) if small is None and width and height else None
+        boxes = tuple(box for row in objects.get(sample_id, []) if (box := read_box(row, known)) is not None)
         reason = (reasons or {}).get(sample_id)
         entries.append(
             Entry(
@@ -228,33 +197,10 @@ def _image_ids(values: list[float | None]) -> list[int | None]:
 def _objects(population: "Population", chosen: set[str]) -> dict[str, list[dict[str, Any]]]:
     """Return the rows of what the model found, by sample."""
     table = population.instances
-    if table is None or not {"kind", "box_rel", "label"} <= set(table.columns):
+    if table is None or not {"kind", "label"} <= set(table.columns):
         return {}
     found: pd.DataFrame = table[(table["kind"] == "pred") & table["sample_id"].isin(chosen)]
     rows: dict[str, list[dict[str, Any]]] = {}
-    for row in found[
-        [name for name in ("sample_id", "label", "confidence", "box_rel", "box_px") if name in found]
-    ].to_dict("records"):
+    for row in found[["sample_id", *(name for name in COLUMNS if name in found)]].to_dict("records"):
         rows.setdefault(str(row["sample_id"]), []).append({str(key): value for key, value in row.items()})
     return rows
-
-
-def _box(row: dict[str, Any], width: int | None, height: int | None, small: Path | None) -> Box | None:
-    corners = _corners(row.get("box_rel"))
-    if small is None and width and height and (pixels := _corners(row.get("box_px"))) is not None:
-        corners = pixels / (width, height, width, height)
-    if corners is None:
-        return None
-    x1, y1, x2, y2 = (float(edge) for edge in corners.clip(0, 1))
-    if x2 <= x1 or y2 <= y1:
-        return None
-    told = row.get("confidence")
-    confidence = np.nan if told is None else float(told)
-    return Box(str(row["label"]), (x1, y1, x2, y2), confidence if np.isfinite(confidence) else None)
-
-
-def _corners(value: Any) -> "np.ndarray[tuple[int], np.dtype[np.float64]] | None":
-    if value is None or np.shape(value) != (4,):
-        return None
-    corners: np.ndarray[tuple[int], np.dtype[np.float64]] = np.asarray(value, np.float64)
-    return corners if np.isfinite(corners).all() else None

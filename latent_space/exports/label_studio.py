@@ -1,9 +1,11 @@
-"""Label Studio, pictures: `tasks.json` and `labeling_config.xml`, with the model's boxes as predictions.
+"""Label Studio, pictures: `tasks.json` and `labeling_config.xml`, with what the model found as predictions.
 
-Published layout: https://labelstud.io/guide/predictions. **Conventions**: places are percent of the picture. Pictures
-are addressed through Label Studio's local files: the export folder is the document root
+Published layout: https://labelstud.io/guide/predictions. **Conventions**: places are percent of the picture. An object
+is one region: a polygon if its outline is known, its parts joined by lines of no width, and a rectangle otherwise; the
+interface has the tool for polygons where there are any, and that for rectangles where they are needed. Pictures are
+addressed through Label Studio's local files: the export folder is the document root
 (``LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT``) and `images` in it the storage; names are percent-encoded. A prediction's
-score is the mean confidence of its boxes.
+score is the mean confidence of its regions.
 """
 
 from pathlib import Path
@@ -11,14 +13,17 @@ from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree as Xml
 
-from latent_space.exports.entries import Box, Entry
+import numpy as np
+
+from latent_space.exports.entries import Entry
+from latent_space.exports.found import Box
 from latent_space.exports.pictures import Pictures, place_picture
 from latent_space.exports.selected import Selected
 from latent_space.run_folder import write_json
 
 FILE = "tasks.json"
 CONFIG_FILE = "labeling_config.xml"
-_CONTROL, _OBJECT = "objects", "image"
+_CONTROL, _OUTLINES, _OBJECT = "objects", "outlines", "image"
 
 
 def write(folder: Path, selected: Selected, pictures: Pictures) -> None:
@@ -27,11 +32,18 @@ def write(folder: Path, selected: Selected, pictures: Pictures) -> None:
         place_picture(entry.picture, folder / "images" / entry.name, pictures)
     view = Xml.Element("View")
     Xml.SubElement(view, "Image", {"name": _OBJECT, "value": "$image"})
-    control = Xml.SubElement(view, "RectangleLabels", {"name": _CONTROL, "toName": _OBJECT})
-    for name in selected.labels or ("object",):
-        Xml.SubElement(control, "Label", {"value": name})
+    if selected.has_outlines:
+        _add_control(view, "PolygonLabels", _OUTLINES, selected.labels)
+    if not selected.has_outlines or any(not box.outline for entry in selected.entries for box in entry.boxes):
+        _add_control(view, "RectangleLabels", _CONTROL, selected.labels)
     write_config(folder, view)
     write_json(folder / FILE, [_task(number, entry) for number, entry in enumerate(selected.entries, 1)])
+
+
+def _add_control(view: Xml.Element, tag: str, name: str, labels: tuple[str, ...]) -> None:
+    control = Xml.SubElement(view, tag, {"name": name, "toName": _OBJECT})
+    for label in labels or ("object",):
+        Xml.SubElement(control, "Label", {"value": label})
 
 
 def write_config(folder: Path, view: Xml.Element) -> None:
@@ -75,15 +87,21 @@ def _task(number: int, entry: Entry) -> dict[str, Any]:
 
 
 def _region(region_id: str, box: Box, entry: Entry) -> dict[str, Any]:
-    x1, y1, x2, y2 = (100 * edge for edge in box.corners)
-    place = {"x": x1, "y": y1, "width": x2 - x1, "height": y2 - y1, "rotation": 0, "rectanglelabels": [box.label]}
     size = {"original_width": entry.width, "original_height": entry.height, "score": box.confidence}
+    kind = "polygonlabels" if box.outline else "rectanglelabels"
     return {
         "id": region_id,
-        "type": "rectanglelabels",
-        "from_name": _CONTROL,
+        "type": kind,
+        "from_name": _OUTLINES if box.outline else _CONTROL,
         "to_name": _OBJECT,
         "image_rotation": 0,
-        "value": place,
+        "value": _place(box) | {kind: [box.label]},
         **{key: value for key, value in size.items() if value is not None},
     }
+
+
+def _place(box: Box) -> dict[str, Any]:
+    if box.outline:
+        return {"points": np.round(100 * box.polygon(), 4).tolist(), "closed": True}
+    x1, y1, x2, y2 = (100 * edge for edge in box.corners)
+    return {"x": x1, "y": y1, "width": x2 - x1, "height": y2 - y1, "rotation": 0}

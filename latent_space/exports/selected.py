@@ -18,3 +18,8 @@ class Selected:
 
     entries: tuple[Entry, ...]
     labels: tuple[str, ...]
+
+    @property
+    def has_outlines(self) -> bool:
+        """Whether an outline is known of any object."""
+        return any(box.outline for entry in self.entries for box in entry.boxes)

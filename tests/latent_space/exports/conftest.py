@@ -24,6 +24,15 @@ FOUND = {
     "images/a.png": [("cup", 0.5, [0.5, 0.0, 1.0, 0.5])],
     "gone.jpg": [("cup", 0.5, [0.25, 0.25, 0.75, 0.75])],
 }
+# Outlines of some of them, in shares: a triangle, a frame around a hole, and two parts.
+TRIANGLE = [[0.25, 0.5, 0.5, 0.5, 0.5, 1.0]]
+FRAME = [[0.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.2, 0.2, 0.2, 0.8, 0.8, 0.8, 0.8, 0.2, 0.2, 0.2, 0.0, 0.0]]
+PARTS = [[0.0, 0.5, 0.25, 0.5, 0.25, 1.0, 0.0, 1.0], [0.375, 0.5, 0.5, 0.5, 0.5, 1.0, 0.375, 1.0]]
+OUTLINES = {
+    ("plain.jpg", "cup"): TRIANGLE,
+    ('with space/it\'s "quoted".png', "cup"): FRAME,
+    ("images/a.jpg", "box & co"): PARTS,
+}
 NAMES = list(PICTURES)
 THERE = [name for name in NAMES if name != "gone.jpg"]
 
@@ -50,6 +59,16 @@ def pictures_population(data=None, **columns):
     return Population(samples, np.arange(14.0).reshape(7, 2), pd.DataFrame(truth + found), run=run)
 
 
+def outlined_population(data=None, **columns):
+    """The same with outlines, as a run keeps them: flat float32 rings, None where there is none."""
+    known = pictures_population(data, **columns)
+    outlines = [
+        OUTLINES.get((row.sample_id, row.label)) if row.kind == "pred" else None for row in known.instances.itertuples()
+    ]
+    rings = [None if one is None else [np.array(ring, np.float32) for ring in one] for one in outlines]
+    return Population(known.samples, known.latents, known.instances.assign(polygons_rel=rings), run=known.run)
+
+
 @pytest.fixture
 def data(tmp_path):
     for name, (_, size) in PICTURES.items():
@@ -71,6 +90,16 @@ def export(population, tmp_path):
 
     def run(format, ids=THERE, **options):
         return export_selection(population, ids, format=format, out=tmp_path / "out", **options)
+
+    return run
+
+
+@pytest.fixture
+def export_outlines(data, tmp_path):
+    """Export pictures that are there, or those given, with outlines."""
+
+    def run(format, ids=THERE, **options):
+        return export_selection(outlined_population(data), ids, format=format, out=tmp_path / "outlined", **options)
 
     return run
 

@@ -74,3 +74,41 @@ def test_the_reason_and_the_loss_go_along(export):
     first, second = coco.dataset["images"]
     assert (first["reason"], first["loss"], first["split"]) == ("fails often", 0.5, "training")
     assert "reason" not in second
+
+
+class TestOutlines:
+    def test_pycocotools_draws_them(self, export_outlines):
+        coco = load(export_outlines("coco"))
+        cup, box = coco.loadAnns(coco.getAnnIds(imgIds=[1]))
+        assert cup["segmentation"] == [[10, 10, 20, 10, 20, 20]]
+        assert (cup["bbox"], cup["area"], cup["score"]) == ([10, 10, 10, 10], 50, 0.75)
+        assert coco.annToMask(cup).sum() == pytest.approx(50, abs=6)
+        assert (box["bbox"], box["area"]) == ([0, 0, 20, 20], 400)
+        assert coco.annToMask(box).sum() == 400, "a box among outlines is its corners"
+
+    def test_a_hole_is_left_out_and_parts_are_polygons(self, export_outlines):
+        coco = load(export_outlines("coco"))
+        (frame,) = coco.loadAnns(coco.getAnnIds(imgIds=[2]))
+        assert len(frame["segmentation"]) == 1
+        assert frame["area"] == pytest.approx(30 * 30 - 18 * 18, abs=0.01)
+        mask = coco.annToMask(frame)
+        assert mask.sum() == pytest.approx(frame["area"], rel=0.05)
+        assert (mask[15, 15], mask[2, 2]) == (0, 1)
+        (parts,) = coco.loadAnns(coco.getAnnIds(imgIds=[4]))
+        assert parts["segmentation"] == [[0, 8, 4, 8, 4, 16, 0, 16], [6, 8, 8, 8, 8, 16, 6, 16]]
+        assert parts["area"] == coco.annToMask(parts).sum() == 48
+
+    def test_masks_can_be_evaluated_by_pycocotools(self, export_outlines):
+        from pycocotools.cocoeval import COCOeval
+
+        coco = load(export_outlines("coco"))
+        found = coco.loadRes([{**one, "score": one.get("score", 1.0)} for one in coco.dataset["annotations"]])
+        judge = COCOeval(coco, found, "segm")
+        judge.evaluate()
+        judge.accumulate()
+        judge.summarize()
+        assert judge.stats[0] == pytest.approx(1)
+
+    def test_where_the_selection_has_none_there_is_no_segmentation(self, export_outlines):
+        coco = load(export_outlines("coco", ["images/a.png"]))
+        assert [box["segmentation"] for box in coco.dataset["annotations"]] == [[]]

@@ -30,11 +30,16 @@ def load(folder):
 
 
 def read_box(box, labels, size):
-    assert box.tag == "box"
-    assert set(box.attrib) == {"label", "source", "occluded", "xtl", "ytl", "xbr", "ybr", "z_order"}
+    places = {"box": {"xtl", "ytl", "xbr", "ybr"}, "polygon": {"points"}}[box.tag]
+    assert set(box.attrib) == {"label", "source", "occluded", "z_order"} | places
     assert box.get("label") in labels
     assert box.get("source") in {"manual", "auto"}
     assert box.get("occluded") in {"0", "1"}
+    if box.tag == "polygon":
+        points = [tuple(map(float, point.split(","))) for point in box.get("points").split(";")]
+        assert len(points) >= 3
+        assert all(0 <= x <= size[0] and 0 <= y <= size[1] for x, y in points)
+        return box.get("label"), points
     left, top, right, bottom = (float(box.get(edge)) for edge in ("xtl", "ytl", "xbr", "ybr"))
     assert 0 <= left < right <= size[0]
     assert 0 <= top < bottom <= size[1]
@@ -50,6 +55,15 @@ def test_every_picture_has_its_boxes(export):
     assert images["plain.jpg"] == ((40, 20), [("cup", 10, 10, 20, 20), ("box & co", 0, 0, 20, 20)])
     assert images["図/тест ä & <script>.jpg"] == ((50, 10), [("cup", 5, 2, 15, 4)])
     assert images["empty.jpg"] == ((10, 10), [])
+
+
+def test_an_outline_is_one_polygon_and_boxes_stay_boxes(export_outlines):
+    _, images = load(export_outlines("cvat"))
+    assert images["plain.jpg"][1] == [("cup", [(10, 10), (20, 10), (20, 20)]), ("box & co", 0, 0, 20, 20)]
+    ((_, parts),) = images["images/a.jpg"][1]
+    assert {(0, 8), (4, 16), (6, 8), (8, 16)} < set(parts)
+    x, y = np.array([*parts, parts[0]]).T
+    assert abs(x[:-1] @ y[1:] - x[1:] @ y[:-1]) / 2 == 48, "both parts, joined by a line"
 
 
 def test_a_picture_without_a_size_is_refused_and_nothing_is_left(data, tmp_path):

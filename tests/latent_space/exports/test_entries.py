@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from latent_space.exports.entries import labels_of, read_entries, relative_name, unique_names
 from latent_space.population import Population
@@ -59,6 +60,41 @@ def test_objects_without_a_box_and_boxes_that_are_none_are_left_out():
 def test_a_confidence_of_zero_is_a_confidence():
     (box,) = read_entries(objects([{"box_rel": [0.0, 0.0, 1.0, 1.0], "confidence": 0.0}]), [0])[0].boxes
     assert box.confidence == 0
+
+
+def test_outlines_of_the_picture_itself_go_before_those_of_the_models_input():
+    rel, px = [[0.0, 0.25, 1.0, 0.25, 1.0, 0.75]], [[0.0, 0.0, 100.0, 0.0, 100.0, 50.0]]
+    row = {"box_rel": [0.0, 0.25, 1.0, 0.75], "box_px": [0.0, 0.0, 100.0, 50.0], "polygons_rel": rel}
+    (box,) = read_entries(objects([row]), [0])[0].boxes
+    assert [ring.tolist() for ring in box.outline] == [[[0, 0.25], [1, 0.25], [1, 0.75]]]
+    (box,) = read_entries(objects([{**row, "polygons_px": px}]), [0])[0].boxes
+    assert [ring.tolist() for ring in box.outline] == [[[0, 0], [1, 0], [1, 1]]]
+
+
+def test_the_thumbnail_shows_the_models_input(tmp_path):
+    Image.new("RGB", (20, 20)).save(tmp_path / "t.png")
+    row = {"box_rel": [0.0, 0.25, 1.0, 0.75], "polygons_rel": [[0.0, 0.25, 1.0, 0.25, 1.0, 0.75]]}
+    row |= {"box_px": [0.0, 0.0, 100.0, 50.0], "polygons_px": [[0.0, 0.0, 100.0, 0.0, 100.0, 50.0]]}
+    (entry,) = read_entries(objects([row], thumbnail=["t.png"]), [0], run_dir=tmp_path)
+    assert (entry.is_thumbnail, entry.boxes[0].corners) == (True, (0, 0.25, 1, 0.75))
+    assert entry.boxes[0].outline[0].tolist() == [[0, 0.25], [1, 0.25], [1, 0.75]]
+
+
+def test_an_outline_is_clipped_to_the_picture_and_makes_up_for_a_box():
+    rows = [
+        {"polygons_rel": [[0.5, 0.5, 1.5, 0.5, 1.5, 0.75, 0.5, 0.75], [2.0, 2.0, 3.0, 2.0, 3.0, 3.0]]},
+        {"polygons_rel": [[2.0, 2.0, 3.0, 2.0, 3.0, 3.0]]},
+        {"polygons_rel": None},
+    ]
+    (box,) = read_entries(objects(rows), [0])[0].boxes
+    assert box.corners == (0.5, 0.5, 1, 0.75)
+    assert [ring.tolist() for ring in box.outline] == [[[0.5, 0.5], [1, 0.5], [1, 0.75], [0.5, 0.75]]]
+
+
+def test_what_is_no_ring_is_no_outline():
+    for rings in ([[0.0, 0.0, 1.0, 1.0]], [[0.0, np.nan, 1.0, 1.0, 1.0, 0.0]], [0.0, 1.0], np.nan, "none"):
+        (box,) = read_entries(objects([{"box_rel": [0.0, 0.0, 1.0, 1.0], "polygons_rel": rings}]), [0])[0].boxes
+        assert box.outline == ()
 
 
 def test_only_what_the_model_found_counts_and_all_labels_do():

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from latent_space.exports import FORMATS, export_selection
+from latent_space.exports import FORMATS, check_target, export_selection
 from latent_space.population import Population
 from tests.latent_space.exports.conftest import NAMES, THERE, pictures_population
 
@@ -31,6 +31,14 @@ def test_an_export_lists_its_files_and_can_be_repeated_byte_for_byte(export, nam
 @pytest.mark.parametrize("name", FORMATS)
 def test_nothing_names_a_place_on_this_machine(export, tmp_path, name):
     assert all(str(tmp_path).encode() not in data for data in contents(export(name)).values())
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_outlines_change_neither_the_table_nor_the_repetition(export, export_outlines, name):
+    first = contents(export_outlines(name))
+    assert first == contents(export_outlines(name))
+    if name == "csv":
+        assert first["selection.csv"] == contents(export(name))["selection.csv"]
 
 
 @pytest.mark.parametrize("name", PICTURE_FORMATS)
@@ -122,3 +130,20 @@ class TestRefusals:
 def test_a_repeated_id_is_exported_once(export):
     out = export("csv", ["plain.jpg", "empty.jpg", "plain.jpg"], reasons=["a", "b", "a"])
     assert pd.read_csv(out / "selection.csv")["reason"].tolist() == ["a", "b"]
+
+
+def test_a_target_is_refused_before_anything_is_chosen(windows, data, tmp_path):
+    (tmp_path / "mine.txt").write_text("notes")
+    pictures = pictures_population(data)
+    for name in FORMATS:
+        check_target(pictures, format=name, out=tmp_path / "new", data=data)
+    with pytest.raises(FileExistsError, match="out must be a new or empty folder"):
+        check_target(pictures, format="csv", out=tmp_path)
+    with pytest.raises(FileNotFoundError, match="data must be a folder or file; got nowhere"):
+        check_target(pictures, format="csv", out=tmp_path / "new", data="nowhere")
+    with pytest.raises(ValueError, match=r"format must be one of coco, .*; got 'word'"):
+        check_target(pictures, format="word", out=tmp_path / "new")
+    with pytest.raises(ValueError, match="format must be csv or label-studio for stretches of a recording; got 'coco'"):
+        check_target(windows, format="coco", out=tmp_path / "new")
+    check_target(windows, format="csv", out=tmp_path / "new")
+    assert not (tmp_path / "new").exists()

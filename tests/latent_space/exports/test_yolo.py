@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import yaml
 from PIL import Image
@@ -36,6 +38,30 @@ def read_boxes(file):
         assert y - h / 2 + 1e-6 >= 0
         assert y + h / 2 <= 1 + 1e-6
     return boxes
+
+
+def read_outlines(file):
+    """As Ultralytics reads a file with a line of more than six values: every line is an outline."""
+    rows = [line.split(" ") for line in file.read_text(encoding="utf-8").splitlines()]
+    assert all(len(row) >= 7 and len(row) % 2 == 1 for row in rows)
+    outlines = [(int(row[0]), np.array(row[1:], float).reshape(-1, 2)) for row in rows]
+    assert all(0 <= points.min() <= points.max() <= 1 for _, points in outlines)
+    return outlines
+
+
+def test_a_file_holds_outlines_or_boxes_and_the_head_says_which(export, export_outlines):
+    out = export_outlines("yolo")
+    assert (out / "data.yaml").read_text().startswith("# Outlines: yolo segment train data=data.yaml\n")
+    (cup, triangle), (box, corners) = read_outlines(out / "labels" / "train" / "plain.txt")
+    assert (cup, box) == (1, 0)
+    assert triangle.tolist() == [[0.25, 0.5], [0.5, 0.5], [0.5, 1.0]]
+    assert corners.tolist() == [[0, 0], [0.5, 0], [0.5, 1], [0, 1]], "a box among outlines is its corners"
+    ((_, parts),) = read_outlines(out / "labels" / "val" / "images_" / "a.txt")
+    canvas = np.zeros((16, 16), np.uint8)
+    cv2.fillPoly(canvas, [np.floor(parts * 16).astype(np.int32)], 1)
+    assert canvas[10, 2] == canvas[10, 7] == 1
+    assert canvas[12, 5] == 0, "two parts, one line, as Ultralytics draws it"
+    assert (export("yolo") / "data.yaml").read_text().startswith("# Boxes: yolo detect train data=data.yaml\n")
 
 
 def test_every_picture_has_its_boxes(export):
