@@ -24,10 +24,21 @@ DataOption = Annotated[
 ]
 
 
-def check_export(export_format: str | None, out: Path | None) -> None:
-    """Refuse a place without a format before anything is done."""
-    if out is not None and export_format is None:
-        raise ValueError(f"format must be given with out; got {out} alone.")
+def check_export(
+    population: "Population", *, run: Path, export_format: str | None, out: Path | None, name: str, data: Path | None
+) -> None:
+    """Refuse an export that cannot be written, before anything else is done; see `export_to`."""
+    if export_format is None:
+        if out is not None:
+            raise ValueError(f"format must be given with out; got {out} alone.")
+        return
+    from latent_space.exports import check_target
+
+    check_target(population, format=export_format, out=_target(run, export_format, out, name), data=data)
+
+
+def _target(run: Path, export_format: str, out: Path | None, name: str) -> Path:
+    return out if out is not None else run / f"{name}_{export_format}"
 
 
 def export_to(
@@ -65,17 +76,16 @@ def export_to(
     Path or None
         The export, absolute.
     """
-    check_export(export_format, out)
+    check_export(population, run=run, export_format=export_format, out=out, name=name, data=data)
     if export_format is None:
         return None
     from latent_space.exports import export_selection
 
-    target = out if out is not None else run / f"{name}_{export_format}"
     return export_selection(
         population,
         sample_ids,
         format=export_format,
-        out=target,
+        out=_target(run, export_format, out, name),
         run_dir=run,
         reasons=reasons,
         data=data,

@@ -11,6 +11,7 @@ from armscope.renewal import renew_report
 
 if TYPE_CHECKING:
     from latent_space.labelling.accuracy import Accuracy
+    from latent_space.labelling.chances import Calibration
     from latent_space.labelling.recommendation import Labelling
     from latent_space.labelling.request import Request
     from latent_space.population import Population
@@ -24,7 +25,13 @@ def label(
     strategy: Annotated[
         str, typer.Option(help="auto, failure, coverage, kcenter, typical, uncertain or random.")
     ] = "auto",
-    measure: Annotated[str, typer.Option(help="What is predicted: loss, or a metric that has a direction.")] = "loss",
+    measure: Annotated[
+        str | None,
+        typer.Option(
+            help="What is predicted: loss, or a metric that has a direction.",
+            show_default="the loss; where that needs no label, the first metric that does",
+        ),
+    ] = None,
     from_file: Annotated[
         Path | None, typer.Option("--from", help="Pick only among these: the page's JSON, or a CSV with sample_id.")
     ] = None,
@@ -47,9 +54,9 @@ def label(
     from latent_space.population import Population
     from latent_space.selections import read_selection
 
-    check_export(export_format, out)
     floors = _floors(floor or [])
     population = Population.load(run)
+    check_export(population, run=run, export_format=export_format, out=out, name="labelling", data=data)
     request = Request(
         budget,
         strategy=strategy,
@@ -119,6 +126,8 @@ def print_labelling(labelling: "Labelling", files: dict[str, Path], *, shown: in
     """Print the first picks with their reasons, what the curve says, and where the results are."""
     rows = labelling.table.head(shown)
     width = max(map(len, rows["sample_id"]), default=0)
+    if labelling.choice:
+        typer.echo(labelling.choice)
     typer.echo(f"Label next, {len(labelling.table):,} samples:")
     for rank, name, reason in zip(rows["rank"], rows["sample_id"], rows["reason"], strict=True):
         typer.echo(f"{rank:>4}  {name:<{width}}  {reason}")
@@ -134,12 +143,24 @@ def print_labelling(labelling: "Labelling", files: dict[str, Path], *, shown: in
 
 def accuracy_in_words(accuracy: "Accuracy") -> str:
     """Return how well errors are predicted, in one line."""
+    if accuracy.calibration is not None:
+        return _chances_in_words(accuracy, accuracy.calibration)
     figures = {"Spearman": accuracy.spearman, "AUC for failures": accuracy.auc, "R2": accuracy.r2}
     known = ", ".join(f"{name} {value:.2f}" for name, value in figures.items() if value == value)
     line = f"error predicted by {accuracy.learner}, cross-validated on {accuracy.n_known:,} labelled samples"
     if not known:
         return f"{line}: nothing to judge it by"
     return f"{line}: {known}; the 90 % interval holds {100 * accuracy.coverage:.0f} %"
+
+
+def _chances_in_words(accuracy: "Accuracy", found: "Calibration") -> str:
+    """Return how well chances of failure are predicted; R2 is here the skill by Brier's score."""
+    auc = "" if accuracy.auc != accuracy.auc else f"AUC {accuracy.auc:.2f}, "
+    return (
+        f"chance of failure predicted by {accuracy.learner}, cross-validated on {accuracy.n_known:,} labelled samples, "
+        f"{found.n_failed:,} of them failures: {auc}Brier skill {accuracy.r2:.2f}; of the tenth predicted worst "
+        f"{100 * found.top_found:.0f} % fail, {100 * found.top_predicted:.0f} % predicted"
+    )
 
 
 def _floors(texts: list[str]) -> dict[str, int]:

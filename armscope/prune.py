@@ -40,8 +40,8 @@ def prune(
 
     if (keep is None) != auto:
         raise ValueError("keep must be given, or --auto, but not both; see `armscope prune --help`.")
-    check_export(export_format, out)
     population = Population.load(run)
+    check_export(population, run=run, export_format=export_format, out=out, name="pruning", data=data)
     done, files = prune_run(
         run,
         population=population,

@@ -34,8 +34,8 @@ def similar(
     from latent_space.run_folder import to_json
     from latent_space.similar import find_similar
 
-    check_export(export_format, out)
     population = Population.load(run)
+    check_export(population, run=run, export_format=export_format, out=out, name="similar", data=data)
     found = find_similar(population, sample_id, n=n)
     reasons = ["compared with", *(f"{distance:.4g} from {sample_id}" for distance in found["distance"])]
     export = export_to(

@@ -42,7 +42,12 @@ class Measure:
         >>> Measure("metric_panoptic_quality", False).label
         'panoptic quality'
         """
-        return self.column.removeprefix(_METRIC).replace("_", " ")
+        return self.name.replace("_", " ")
+
+    @property
+    def name(self) -> str:
+        """The column without `metric_`, as a user asks for it."""
+        return self.column.removeprefix(_METRIC)
 
     def errors(self, samples: pd.DataFrame) -> npt.NDArray[np.float64]:
         """Return one number per sample, higher = worse, NaN where there is none."""

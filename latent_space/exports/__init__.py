@@ -4,6 +4,6 @@
 of a recording) and hands them to the format's own writer.
 """
 
-from latent_space.exports.export import FORMATS, Format, export_selection
+from latent_space.exports.export import FORMATS, Format, check_target, export_selection
 
-__all__ = ["FORMATS", "Format", "export_selection"]
+__all__ = ["FORMATS", "Format", "check_target", "export_selection"]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 from warnings import warn
 
-from latent_space.exports.export_folder import export_folder
+from latent_space.exports.export_folder import check_place, export_folder
 from latent_space.exports.pictures import Pictures
 
 if TYPE_CHECKING:
@@ -22,6 +22,30 @@ if TYPE_CHECKING:
 
 Format = Literal["coco", "yolo", "label-studio", "cvat", "fiftyone", "csv"]
 FORMATS: tuple[str, ...] = get_args(Format)
+
+
+def check_target(
+    population: "Population",
+    *,
+    format: str,
+    out: str | os.PathLike[str],
+    data: str | os.PathLike[str] | None = None,
+) -> None:
+    """Refuse what `export_selection` would refuse whatever the samples, so that no work is done in vain.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError, FileExistsError
+        As `export_selection` does.
+    """
+    if format not in FORMATS:
+        raise ValueError(f"format must be one of {', '.join(FORMATS)}; got {format!r}.")
+    from latent_space.exports.time_ranges import read_ranges
+
+    _data(population, data)
+    check_place(Path(out))
+    if len(population) and read_ranges(population, [0]) is not None:
+        _check_ranges_fit(format)
 
 
 def export_selection(
@@ -85,8 +109,8 @@ def export_selection(
     rows = _rows(population, ids, row_of)
     source = _data(population, data)
     ranges = read_ranges(population, rows, columns=columns, reasons=told)
-    if ranges is not None and format not in ("csv", "label-studio"):
-        raise ValueError(f"format must be csv or label-studio for stretches of a recording; got {format!r}.")
+    if ranges is not None:
+        _check_ranges_fit(format)
     with export_folder(Path(out), facts={"format": format, "n_samples": len(ids)}) as folder:
         if ranges is not None:
             _write_ranges(folder, population, ranges, format=format, data=source, columns=columns)
@@ -97,6 +121,11 @@ def export_selection(
             entries = read_entries(population, rows, data=source, run_dir=home, columns=columns, reasons=told)
             _write_pictures(folder, population, entries, format=format, pictures=pictures)
     return Path(out)
+
+
+def _check_ranges_fit(format: str) -> None:
+    if format not in ("csv", "label-studio"):
+        raise ValueError(f"format must be csv or label-studio for stretches of a recording; got {format!r}.")
 
 
 def _write_pictures(

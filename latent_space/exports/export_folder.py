@@ -38,7 +38,7 @@ def export_folder(out: Path, *, facts: dict[str, Any]) -> Iterator[Path]:
     ValueError
         If it has the name of a file.
     """
-    _check(out)
+    check_place(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     building = out.with_name(f".{os.getpid()}.{out.name}")
     building.mkdir()
@@ -46,14 +46,15 @@ def export_folder(out: Path, *, facts: dict[str, Any]) -> Iterator[Path]:
         yield building
         write_json(building / FILE, {**facts, "files": _sums(building)})
         if out.exists():
-            _check(out)
+            check_place(out)
             shutil.rmtree(out)
         building.replace(out)
     finally:
         shutil.rmtree(building, ignore_errors=True)
 
 
-def _check(out: Path) -> None:
+def check_place(out: Path) -> None:
+    """Refuse a place that an export may not take; see `export_folder`."""
     if out.is_dir():
         if any(out.iterdir()) and not _is_as_written(out):
             raise FileExistsError(

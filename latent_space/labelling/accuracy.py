@@ -1,13 +1,16 @@
 """How well errors are predicted, in figures that a ranking, a regression and an interval are judged by.
 
-**Conventions**: higher = worse. Failures are the worst 15 % of the known errors. What is given was predicted without
-the sample's own error; the interval of a fold is taken from the residuals of the other folds.
+**Conventions**: higher = worse. Failures are the worst 15 % of the known errors, and where every error is 0 or 1, those
+of 1. What is given was predicted without the sample's own error; the interval of a fold is taken from the residuals of
+the other folds.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from latent_space.labelling.chances import Calibration, are_binary, calibration
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
@@ -30,11 +33,13 @@ class Accuracy:
     spearman : float
         Rank correlation of predicted and known error.
     auc : float
-        Probability that a failure (the worst 15 %) is predicted to be worse than another sample.
+        Probability that a failure is predicted to be worse than another sample.
     r2 : float
         Share of the variance that the prediction explains; below 0 it is worse than the mean.
     coverage : float
-        Share of known errors inside their interval; 0.9 is promised.
+        Share of known errors inside their interval; 0.9 is promised. NaN where errors are 0 or 1.
+    calibration : Calibration, optional
+        Of predicted chances, where errors are 0 or 1.
     """
 
     n_known: int
@@ -43,6 +48,7 @@ class Accuracy:
     auc: float
     r2: float
     coverage: float
+    calibration: Calibration | None = None
 
 
 def interval_ends(scaled: Floats) -> tuple[float, float]:
@@ -64,21 +70,27 @@ def judged(target: Floats, predicted: Floats, scaled: Floats, folds: Indices, le
     spearman = np.nan if constant else float(np.corrcoef(rankdata(predicted), rankdata(target))[0, 1])
     r2 = 1 - float(np.square(target - predicted).sum() / np.square(target - target.mean()).sum())
     auc = ranking_auc(worst(target), predicted)
+    if are_binary(target):
+        return Accuracy(len(target), learner, spearman, auc, r2, np.nan, calibration(target, predicted))
     return Accuracy(len(target), learner, spearman, auc, r2, float(covered.mean()))
 
 
 def worst(errors: Floats, share: float = FAILURE_SHARE) -> Flags:
     """Tell the failures: the worst `share` of finite errors, at least one; ties at the border are all left out or in.
 
+    Where every error is 0 or 1, those of 1, however many.
+
     Examples
     --------
     >>> worst(np.array([0.0, 3.0, 1.0, 2.0]), 0.25).tolist()
     [False, True, False, False]
     """
+    if are_binary(errors):
+        return np.asarray(errors == 1)
     ordered = np.sort(errors)[::-1]
     border = ordered[max(round(share * len(errors)) - 1, 0)]
     failed: Flags = errors >= border
-    if 2 * failed.sum() > len(errors):  # a tie that would call most samples failures
+    if 2 * failed.sum() > len(errors) and border < ordered[0]:  # a tie that would call most samples failures
         failed = errors > border
     return failed
 

@@ -5,7 +5,8 @@ several numbers of neighbours; ridge regression, which sees slow trends; their a
 where the latents say nothing. The one with the smallest cross-validated squared error predicts. Columns that are known
 without a label, such as the brightness of a picture or the model's confidence, may stand beside the latents: then the
 same learners also compete on both together. The interval is split-conformal on the cross-validated residuals, scaled
-by how large residuals are nearby and by how far away the labelled samples are.
+by how large residuals are nearby and by how far away the labelled samples are. Where every error is 0 or 1, what is
+predicted is the chance of 1, and the interval is that of `chances`.
 
 **Conventions**: higher = worse. Errors are (n,) with NaN where nothing is known. For a labelled sample the prediction
 is the cross-validated one, which never saw its own error. Distances are Euclidean, in the space of the leading
@@ -25,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from latent_space.labelling.accuracy import Accuracy, Floats, Indices, interval_ends, judged
+from latent_space.labelling.chances import are_binary, chance_interval
 from latent_space.labelling.order import group_codes, own_order
 from latent_space.neighbors import checked_latents, find_neighbors
 
@@ -43,7 +45,8 @@ class PredictedError:
     Attributes
     ----------
     mean, low, high : (n,) float64 arrays
-        The prediction and the ends of its 90 % interval, in the units of the errors.
+        The prediction and the ends of its 90 % interval, in the units of the errors. A chance may lie beyond 0 or 1,
+        which keeps the order of those at the ends.
     accuracy : Accuracy
         Cross-validated.
     """
@@ -202,12 +205,15 @@ def _learn(points: Floats, values: Floats, known: Indices, folds: Indices) -> Pr
     width = near.shape[1]
     around = _spread(np.abs(residual), found[:, :width], distances[:, :width], typical)
     mean[known], around[known] = held_out[best], spread
-    below, above = interval_ends(scaled)
-    floor, ceiling = _bounds(target)
     accuracy = judged(target, held_out[best], scaled, folds, in_words)
     if best == "mean":  # the held-out means differ by fold, which ranks nothing
         accuracy = dataclasses.replace(accuracy, spearman=np.nan, auc=np.nan)
-    low, high = np.maximum(mean + below * around, floor), np.minimum(mean + above * around, ceiling)
+    if are_binary(target):
+        low, high = chance_interval(target, held_out[best], mean)
+    else:
+        below, above = interval_ends(scaled)
+        floor, ceiling = _bounds(target)
+        low, high = np.maximum(mean + below * around, floor), np.minimum(mean + above * around, ceiling)
     return PredictedError(mean, np.minimum(low, mean), np.maximum(high, mean), accuracy)
 
 

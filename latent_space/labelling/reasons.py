@@ -1,7 +1,7 @@
 """Why a sample was picked, in plain words.
 
-**Conventions**: percentages are among the samples without a label. A metric whose higher values are better is told in
-its own values, not in the turned ones.
+**Conventions**: percentages of samples are among those without a label. A metric whose higher values are better is told
+in its own values, not in the turned ones.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from latent_space.labelling.prediction import PredictedError
 from latent_space.labelling.strategies import Picks
-from latent_space.measures import Measure
+from latent_space.labelling.target import Target
 from latent_space.neighbors import Graph
 from latent_space.selection import similarities
 
@@ -27,15 +27,15 @@ class Reasons:
         Which have a label.
     predicted : PredictedError, optional
         Of all samples; where the interval has no width, the error is not predicted but measured.
-    measure : Measure
+    target : Target
         What the prediction is of.
     """
 
     def __init__(
-        self, graph: Graph, labelled: npt.NDArray[np.bool_], predicted: PredictedError | None, measure: Measure
+        self, graph: Graph, labelled: npt.NDArray[np.bool_], predicted: PredictedError | None, target: Target
     ) -> None:
         self._similar = similarities(graph)
-        self._labelled, self._measure = labelled, measure
+        self._labelled, self._target = labelled, target
         self._predicted = predicted
         if predicted is not None:
             self._ordered = np.sort(predicted.mean[~labelled])
@@ -85,17 +85,11 @@ class Reasons:
         below = 100 * (n - int(np.searchsorted(self._ordered, mean, side="right"))) / n
         # Rounded down: nothing is worse than all, itself among them.
         rank = f"worse than {int(above)} %" if above >= below else f"better than {int(below)} %"
-        told = "" if self._predicted.low[row] == self._predicted.high[row] else "predicted "
-        return f"{told}{self._measure.label} {self._value(mean)}, {rank} of the unlabelled"
+        is_measured = self._predicted.low[row] == self._predicted.high[row]
+        told = self._target.measured(mean) if is_measured else self._target.predicted(mean)
+        return f"{told}, {rank} of the unlabelled"
 
     def _uncertain(self, row: int) -> str:
         if self._predicted is None:
             return "nothing is predicted for it"
-        ends = sorted(
-            (float(self._predicted.low[row]), float(self._predicted.high[row])),
-            reverse=not self._measure.higher_is_worse,
-        )
-        return f"its {self._measure.label} may lie anywhere from {self._value(ends[0])} to {self._value(ends[1])}"
-
-    def _value(self, error: float) -> str:
-        return f"{(error if self._measure.higher_is_worse else -error) + 0.0:.3g}"  # no -0
+        return self._target.between(float(self._predicted.low[row]), float(self._predicted.high[row]))

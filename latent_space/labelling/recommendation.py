@@ -1,7 +1,7 @@
 """A population -> the samples to label next, each with its predicted error and a reason, and the curve behind it.
 
-**Conventions**: predicted errors are in the units of the measure, higher = worse: those of a metric whose higher values
-are better have its sign turned. Without labelled samples there is no prediction and no curve, and the strategies that
+**Conventions**: predicted errors are those of `target`: in the units of the measure, higher = worse, or the chance of a
+failure. Without labelled samples there is no prediction and no curve, and the strategies that
 need one are an error; `auto` is then coverage alone, and the notes say so.
 """
 
@@ -17,6 +17,7 @@ import pandas as pd
 
 from latent_space.curves import Curve, draw_curve, save_curves
 from latent_space.labelling.accuracy import Accuracy
+from latent_space.labelling.choice import choose_target
 from latent_space.labelling.prediction import LEAST_KNOWN, PredictedError, predict_error
 from latent_space.labelling.ranking import rank_for_labelling
 from latent_space.labelling.reasons import Reasons
@@ -24,17 +25,19 @@ from latent_space.labelling.replay import LEAST_SAMPLES, replay
 from latent_space.labelling.request import (
     Request,
     candidates,
-    chosen_measure,
+    check_classes,
+    check_groups,
     column,
     comparable_errors,
     is_labelled,
     known_columns,
     measured_errors,
 )
+from latent_space.labelling.target import Target
 from latent_space.labelling.verdict import labelling_curves
 from latent_space.measures import LOSS, Measure
 from latent_space.population import Population
-from latent_space.run_folder import LABELLING_FILE, LABELLING_PICTURE, PROBE_PICTURE, replaced_files
+from latent_space.run_folder import CURVES_FILE, LABELLING_FILE, LABELLING_PICTURE, PROBE_PICTURE, replaced_files
 from latent_space.space import Space, sample_space
 
 _COLUMNS = {"predicted_error": "mean", "predicted_error_low": "low", "predicted_error_high": "high"}
@@ -51,11 +54,15 @@ class Labelling:
     population : Population
         With the predicted error of every sample as columns, where there is one.
     accuracy : Accuracy, optional
-        Of the prediction.
+        Of the prediction; None where nothing is predicted of the samples that may be picked.
     curves : tuple of Curve
         Of failures found, and of a probe; empty where nothing could be replayed.
     notes : tuple of str
         What the user should know: fewer picks than asked for, no prediction, no curve.
+    measure : str, optional
+        Column that says what went wrong.
+    choice : str
+        Which measure was chosen and why; empty where the request named it.
     """
 
     table: pd.DataFrame
@@ -63,17 +70,22 @@ class Labelling:
     accuracy: Accuracy | None
     curves: tuple[Curve, ...]
     notes: tuple[str, ...]
+    measure: str | None = None
+    choice: str = ""
 
     def write(self, run_dir: str | os.PathLike[str]) -> Path:
-        """Write `labelling.csv`, the curves with their pictures, and the samples' new columns; return the CSV."""
-        folder = Path(run_dir)
-        save_curves(folder, "labelling", self.curves)
-        for name in (LABELLING_PICTURE, PROBE_PICTURE):
-            (folder / name).unlink(missing_ok=True)
+        """Write `labelling.csv`, the curves with their pictures, and the samples' new columns; return the CSV.
+
+        The table, the curves and the pictures change together, or all stay.
+        """
+        folder, pictures = Path(run_dir), (LABELLING_PICTURE, PROBE_PICTURE)
         with replaced_files() as temporary_name:
             self.table.to_csv(temporary_name(folder / LABELLING_FILE), index=False)
-        for curve, name in zip(self.curves, (LABELLING_PICTURE, PROBE_PICTURE), strict=False):
-            draw_curve(curve, folder / name)
+            save_curves(folder, "labelling", self.curves, path=temporary_name(folder / CURVES_FILE))
+            for curve, name in zip(self.curves, pictures, strict=False):
+                draw_curve(curve, temporary_name(folder / name))
+        for name in pictures[len(self.curves) :]:
+            (folder / name).unlink(missing_ok=True)
         self.population.save(folder)
         return folder / LABELLING_FILE
 
@@ -85,7 +97,8 @@ class _Case:
     population: Population
     space: Space
     request: Request
-    measure: Measure | None
+    target: Target | None
+    choice: str
     errors: npt.NDArray[np.float64]
     measured: npt.NDArray[np.float64]
     columns: npt.NDArray[np.float64] | None
@@ -124,30 +137,44 @@ def recommend_labelling(population: Population, request: Request, *, space: Spac
     table = _table(case, predicted)
     needs_labels = not np.isfinite(case.measured[case.free]).any()
     curves = _curves(case) if needs_labels else []
-    for name, attribute in _COLUMNS.items() if predicted is not None else ():
-        values = case.space.spread(getattr(predicted, attribute))
-        population = population.with_column(name, values, replace=True)
+    for name, values in {} if predicted is None else _figures(case, predicted).items():
+        population = population.with_column(name, case.space.spread(values), replace=True)
     notes = _notes(case, predicted, table)
-    if not curves and needs_labels and predicted is not None:
-        notes += [f"No curve: it takes {LEAST_SAMPLES} labelled samples whose {request.measure} is not the same."]
-    return Labelling(table, population, None if predicted is None else predicted.accuracy, tuple(curves), tuple(notes))
+    if not curves and needs_labels and case.target is not None and predicted is not None:
+        notes += [f"No curve: it takes {LEAST_SAMPLES} labelled samples whose {case.target.label} is not the same."]
+    is_predicted = predicted is not None and np.isnan(case.measured[case.free]).any()
+    accuracy = predicted.accuracy if predicted is not None and is_predicted else None
+    measure = None if case.target is None else case.target.measure.column
+    return Labelling(table, population, accuracy, tuple(curves), tuple(notes), measure=measure, choice=case.choice)
 
 
 def _case(population: Population, request: Request, space: Space | None) -> _Case:
     free = candidates(population, request)
-    measure = chosen_measure(population, request.measure)
-    space = space or sample_space(population)
-    if not free[space.rows].any():
+    choice = choose_target(population, request.measure)
+    target, space = choice.target, space or sample_space(population)
+    mine = free[space.rows]
+    if not mine.any():
         raise ValueError("samples without a label must have finite latents; got none that has. Explore the run again.")
     errors, measured = np.full((2, len(space)), np.nan)
-    columns = None if measure is None else known_columns(population, measure)
+    columns = None if target is None else known_columns(population, target)
     columns = None if columns is None else columns[space.rows]
-    if measure is not None:
-        errors = comparable_errors(population, measure)[space.rows]
-        measured = measured_errors(population, measure)[space.rows]
-    mine = free[space.rows]
+    if target is not None:
+        errors = comparable_errors(population, target)[space.rows]
+        measured = measured_errors(population, target)[space.rows]
     n_left_out = int(free.sum() - mine.sum())
-    return _Case(population, space, request, measure, errors, measured, columns, mine, n_left_out)
+    case = _Case(population, space, request, target, choice.sentence, errors, measured, columns, mine, n_left_out)
+    if request.groups is not None:
+        check_groups(case.column(request.groups, "groups"), mine, request)
+    if request.classes is not None:
+        check_classes(case.column(request.classes, "classes")[np.isfinite(errors)], request.classes)
+    return case
+
+
+def _figures(case: _Case, predicted: PredictedError) -> dict[str, npt.NDArray[np.float64]]:
+    """Return what is told of a prediction: a chance is one between 0 and 1."""
+    figures = {name: np.asarray(getattr(predicted, attribute)) for name, attribute in _COLUMNS.items()}
+    is_chance = case.target is not None and case.target.is_binary
+    return {name: np.clip(values, 0, 1) if is_chance else values for name, values in figures.items()}
 
 
 def _table(case: _Case, predicted: PredictedError | None) -> pd.DataFrame:
@@ -166,11 +193,12 @@ def _table(case: _Case, predicted: PredictedError | None) -> pd.DataFrame:
         random_state=request.random_state,
     )
     ids = case.population.samples["sample_id"].to_numpy()[space.rows]
-    words = Reasons(space.graph, labelled, predicted, case.measure or Measure(LOSS, True)).in_words(picks, ids)
+    target = case.target or Target(Measure(LOSS, True))
+    words = Reasons(space.graph, labelled, predicted, target).in_words(picks, ids)
     rows = np.array([row for row, _ in picks], np.int64)
     facts = {name: np.full(len(rows), np.nan) for name in _COLUMNS}
     if predicted is not None:
-        facts = {name: getattr(predicted, attribute)[rows] for name, attribute in _COLUMNS.items()}
+        facts = {name: values[rows] for name, values in _figures(case, predicted).items()}
     return pd.DataFrame({"rank": np.arange(1, len(rows) + 1), "sample_id": ids[rows], **facts, "reason": words})
 
 
@@ -180,7 +208,7 @@ def _curves(case: _Case) -> list[Curve]:
     if classes is not None:
         usable &= pd.notna(classes)
     known = np.flatnonzero(usable)
-    if case.measure is None or len(known) < LEAST_SAMPLES or np.ptp(case.errors[known]) == 0:
+    if case.target is None or len(known) < LEAST_SAMPLES or np.ptp(case.errors[known]) == 0:
         return []
     done = replay(
         case.space.latents[known],
@@ -189,7 +217,7 @@ def _curves(case: _Case) -> list[Curve]:
         classes=None if classes is None else classes[known],
         random_state=case.request.random_state,
     )
-    return labelling_curves(done, case.measure.label)
+    return labelling_curves(done, case.target.failures)
 
 
 def _notes(case: _Case, predicted: PredictedError | None, table: pd.DataFrame) -> list[str]:
@@ -207,9 +235,9 @@ def _notes(case: _Case, predicted: PredictedError | None, table: pd.DataFrame) -
         notes.append("No sample has a label, so nothing is predicted and no curve can be drawn: ranked without it.")
     elif predicted.accuracy.n_known < LEAST_KNOWN or np.ptp(predicted.mean[case.free]) == 0:
         notes.append("The labelled samples tell nothing about the error of the others: coverage alone ranks them.")
-    if case.measure is not None and np.isfinite(case.measured[case.free]).any():
+    if case.target is not None and np.isfinite(case.measured[case.free]).any():
         notes.append(
-            f"The {case.measure.label} of unlabelled samples is measured, not predicted: sorting by it takes no label, "
+            f"The {case.target.label} of unlabelled samples is measured, not predicted: sorting by it takes no label, "
             "so there is no curve of labels saved."
         )
     if len(case.space) > 1 and not np.ptp(case.space.latents, axis=0).any():
@@ -220,6 +248,8 @@ def _notes(case: _Case, predicted: PredictedError | None, table: pd.DataFrame) -
 def as_facts(labelling: Labelling) -> dict[str, Any]:
     """Return everything but the population, for JSON."""
     return {
+        "measure": labelling.measure,
+        "choice": labelling.choice,
         "picks": labelling.table.to_dict("records"),
         "accuracy": None if labelling.accuracy is None else dataclasses.asdict(labelling.accuracy),
         "sentences": [curve.sentence for curve in labelling.curves],

@@ -5,10 +5,11 @@ picks, the labels of its picks are revealed, and the error is predicted anew fro
 is what share of all failures has been revealed; where there are classes, also how well a linear probe that learned
 from the revealed samples classifies a quarter that is held out and never picked.
 
-**Conventions**: failures are the worst 15 % by the measure. Budgets count all labels, the start included: they grow by
-a constant factor from the start (a fortieth of the samples, 10 to 50) to half of the samples, where random finds half
-of the failures. Of more than 2,000 samples a seeded choice of so many is replayed. The latents come from a model that
-has already learned from its training samples: the replay judges the choice of samples, not the training that follows.
+**Conventions**: failures are the worst 15 % by the measure; of one that is 0 or 1, all that it says failed. Budgets
+count all labels, the start included: they grow by a constant factor from the start (a fortieth of the samples, 10 to
+50) to half of the samples, where random finds half of the failures. Of more than 2,000 samples a seeded choice of so
+many is replayed. The latents come from a model that has already learned from its training samples: the replay judges
+the choice of samples, not the training that follows.
 """
 
 import dataclasses

@@ -5,24 +5,29 @@ needs no label. Such a measured error of an unlabelled sample takes the place of
 others, for what is predicted is what goes wrong where the truth is known. A column may be named without its first
 parts. The model has learned from the training split, so errors there are too small: they are moved, rank
 by rank, to the values of the other labelled samples, which are what an unlabelled sample will be like; with fewer than
-20 labelled samples on either side they are left as they are.
+20 labelled samples on either side they are left as they are, and so is what is 0 or 1: that a sample failed stays true.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from latent_space.column_names import PREFIXES, column_named
+from latent_space.labelling.chances import are_binary
+from latent_space.labelling.order import group_codes
 from latent_space.labelling.strategies import STRATEGIES
-from latent_space.measures import LOSS, Measure, measures
+from latent_space.labelling.target import Target
+from latent_space.measures import LOSS, Measure
 from latent_space.population import Population
 
 Flags = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 _LEAST_COMPARABLE = 20
+_FEW_CLASSES, _LEAST_PER_CLASS = 10, 5
 
 
 @dataclass(frozen=True)
@@ -35,8 +40,9 @@ class Request:
         Samples to pick, at least 1.
     strategy : str
         One of `STRATEGIES`.
-    measure : str
-        Column that says what went wrong: the loss, or a metric with a direction.
+    measure : str, optional
+        Column that says what went wrong: the loss, or a metric with a direction; by default what takes a label to know,
+        see `choice`.
     sample_ids : sequence of str, optional
         Only these may be picked.
     groups : str, optional
@@ -51,7 +57,7 @@ class Request:
 
     budget: int
     strategy: str = "auto"
-    measure: str = LOSS
+    measure: str | None = None
     sample_ids: Sequence[str] | None = None
     groups: str | None = None
     floors: dict[str, int] = field(default_factory=dict)
@@ -72,22 +78,26 @@ def is_labelled(population: Population) -> Flags:
     return np.isfinite(Measure(LOSS, True).errors(population.samples)) & ~_is_new(population)
 
 
-def measured_errors(population: Population, measure: Measure) -> Floats:
+def measured_errors(population: Population, target: Target) -> Floats:
     """Return the errors of unlabelled samples that could be measured without a label, NaN for all others."""
-    return np.where(_is_new(population), measure.errors(population.samples), np.nan)
+    return np.where(_is_new(population), target.errors(population.samples), np.nan)
 
 
-def known_columns(population: Population, measure: Measure) -> Floats | None:
-    """Return the metadata and metrics that are numbers for every sample, labelled or not, (n, n_columns).
+def known_columns(population: Population, target: Target) -> Floats | None:
+    """Return the metadata, metrics and loss that are numbers for every sample, labelled or not, (n, n_columns).
 
-    None where there is no such column, or where the measure itself needs no label: then they might tell it away.
+    None where there is no such column, or where the measure itself needs no label: then they might tell it away. A loss
+    that a metric repeats counts once.
     """
-    if np.isfinite(measured_errors(population, measure)).any():
+    if np.isfinite(measured_errors(population, target)).any():
         return None
     samples = population.samples
-    names = [name for name in samples if str(name).startswith(PREFIXES[1:]) and name != measure.column]
+    names = [name for name in samples if str(name).startswith(PREFIXES[1:]) and name != target.measure.column]
     columns = [samples[name].to_numpy(np.float64) for name in names if samples[name].dtype.kind in "fiub"]
     full = [values for values in columns if np.isfinite(values).all() and np.ptp(values) > 0]
+    loss = Measure(LOSS, True).errors(samples) if LOSS in samples else np.full(len(samples), np.nan)
+    if np.isfinite(loss).all() and np.ptp(loss) > 0 and not any(np.allclose(loss, values) for values in full):
+        full.append(loss)
     return np.column_stack(full) if full else None
 
 
@@ -98,34 +108,15 @@ def _is_new(population: Population) -> Flags:
     return (population.samples["split"] == "unlabeled").to_numpy(bool)
 
 
-def chosen_measure(population: Population, name: str) -> Measure | None:
-    """Return the measure of a name; None if the loss is asked for and there is none.
-
-    Raises
-    ------
-    ValueError
-        If there is no such measure, or it has no two different values.
-    """
-    known = {one.column: one for one in measures(population)}
-    found = next((known[prefix + name] for prefix in PREFIXES if prefix + name in known), None)
-    if found is not None:
-        return found
-    if name == LOSS:
-        return Measure(LOSS, True) if is_labelled(population).any() else None
-    exists = any(prefix + name in population.samples for prefix in PREFIXES)
-    why = ", which has no two different values, or no direction" if exists else ""
-    raise ValueError(f"measure must be one of {', '.join(known) or 'none that this run has'}; got {name!r}{why}.")
-
-
-def comparable_errors(population: Population, measure: Measure) -> Floats:
+def comparable_errors(population: Population, target: Target) -> Floats:
     """Return one error per labelled sample, higher = worse, those of training as if the model had not seen them."""
-    errors = np.where(_is_new(population), np.nan, measure.errors(population.samples))
+    errors = np.where(_is_new(population), np.nan, target.errors(population.samples))
     if "split" not in population.samples:
         return errors
     known = np.isfinite(errors)
     seen = known & (population.samples["split"] == "training").to_numpy(bool)
     unseen = known & ~seen
-    if min(seen.sum(), unseen.sum()) < _LEAST_COMPARABLE:
+    if min(seen.sum(), unseen.sum()) < _LEAST_COMPARABLE or are_binary(errors[known]):
         return errors
     ranks = pd.Series(errors[seen]).rank().to_numpy() - 0.5
     moved = errors.copy()
@@ -167,3 +158,29 @@ def column(population: Population, name: str, argument: str) -> pd.Series:
         If there is none, or several fit.
     """
     return population.samples[column_named(population.samples, name, argument)]
+
+
+def check_classes(values: npt.NDArray[Any], name: str) -> None:
+    """Refuse what are no classes of labelled samples: decimals, one value alone, or too many for a probe to learn."""
+    known = pd.Series(values).dropna()
+    n_classes, most = known.nunique(), max(_FEW_CLASSES, len(known) // _LEAST_PER_CLASS)
+    if pd.api.types.is_float_dtype(known) and not np.array_equal(known, np.round(known)):
+        got = "numbers with decimals"
+    elif len(known) and not 2 <= n_classes <= most:
+        got = f"{n_classes:,} different values"
+    else:
+        return
+    raise ValueError(
+        f"classes must be a column of 2 to {most:,} classes, for {len(known):,} labelled samples; got {name!r}, {got}."
+    )
+
+
+def check_groups(groups: npt.ArrayLike, free: Flags, request: Request) -> None:
+    """Refuse a budget that no group of the samples that may be picked fits."""
+    codes = group_codes(groups, len(free))[free]
+    smallest = int(np.unique(codes, return_counts=True)[1].min())
+    if smallest > request.budget:
+        raise ValueError(
+            f"budget must be at least {smallest:,}, the size of the smallest group of {request.groups!r}; got "
+            f"{request.budget:,}. Raise it, or pick without groups."
+        )

@@ -17,15 +17,15 @@ DEFAULT = "auto"
 _CONFIDENCE = 0.975
 
 
-def labelling_curves(replay: Replay, measure: str) -> list[Curve]:
+def labelling_curves(replay: Replay, failures: str) -> list[Curve]:
     """Return the curve of failures found and, where there are classes, of a probe's accuracy.
 
     Parameters
     ----------
     replay : Replay
         With `random` and `auto` among its strategies.
-    measure : str
-        Name of the error, in words.
+    failures : str
+        Which samples are failures, in words.
     """
     n_seeds = len(next(iter(replay.found.values())))
     of_all = "" if replay.n_samples == replay.n_known else f"{replay.n_samples:,} of "
@@ -34,11 +34,11 @@ def labelling_curves(replay: Replay, measure: str) -> list[Curve]:
     found = Curve(
         "Failures found per label",
         "labels spent",
-        f"failures found (worst 15 % by {measure}), %",
+        f"failures found ({failures}), %",
         replay.budgets.tolist(),
         {name: summary(scores) for name, scores in replay.found.items()},
         n_seeds,
-        f"{saving_in_words(replay.budgets, replay.found, f'failures (worst 15 % by {measure})')} ({where})",
+        f"{saving_in_words(replay.budgets, replay.found, f'failures ({failures})')} ({where})",
         100.0,
     )
     if not replay.accuracy:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,7 @@ def run(tmp_path):
             "split": split,
             "loss": loss,
             "meta_scene": np.arange(120) // 6,
+            "meta_half": np.arange(120) // 60,
             "meta_colour": np.where(np.arange(120) < 110, "blue", "yellow"),
             "metric_empty": np.nan,
             "umap_x": latents[:, 0],
@@ -64,7 +66,7 @@ def test_it_prints_the_first_picks_the_curve_and_where_all_is(run, capsys, monke
     monkeypatch.setenv("COLUMNS", "200")
     code, out, err = typed(capsys, run, "--budget", 25)
     assert (code, err) == (0, "")
-    assert "Label next, 25 samples:" in out
+    assert out.startswith("Measure: loss, which takes a label to know.\nLabel next, 25 samples:")
     assert "... and 5 more" in out
     assert "worse than" in out
     assert "error predicted by" in out
@@ -76,6 +78,33 @@ def test_it_prints_the_first_picks_the_curve_and_where_all_is(run, capsys, monke
     assert len(json.loads((run / "curves.json").read_text())["labelling"]) == 1
     with (run / "labelling.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 25
+
+
+def test_where_the_loss_takes_no_label_it_says_what_labels_are_for(run, capsys):
+    population = Population.load(run)
+    new = (population.samples["split"] == "unlabeled").to_numpy()
+    samples = population.samples.assign(
+        loss=np.linspace(1, 2, 120), metric_correct=np.where(new, np.nan, population.latents[:, 0] < 0.8)
+    )
+    Population(samples, population.latents, run={"metrics": {"correct": "Upward"}}).save(run)
+    code, out, err = typed(capsys, run, "--budget", 3)
+    assert (code, err) == (0, "")
+    assert out.startswith(
+        "Measure: correct (0 is a failure), which takes a label to know; the loss of unlabelled samples"
+    )
+    n_failed = int((samples["metric_correct"] == 0).sum())
+    assert re.search(
+        rf"\nchance of failure predicted by .* 80 labelled samples, {n_failed} of them failures: AUC 0?[.\d]+, "
+        r"Brier skill -?[.\d]+; of the tenth predicted worst \d+ % fail, \d+ % predicted\n",
+        out,
+    )
+    assert "failures (correct = 0)" in out
+    code, out, _ = typed(capsys, run, "--budget", 3, "--measure", "loss")
+    assert code == 0
+    assert out.startswith("Label next, 3 samples:")
+    assert "predicted by" not in out
+    assert "is measured, not predicted" in out
+    assert not (run / "labelling.png").exists()
 
 
 def test_json_holds_everything(run, capsys):
@@ -128,7 +157,18 @@ def test_an_export_comes_with_it(run, capsys, tmp_path):
         (["--budget", 5, "--floor", "flavour=2"], "floor must be a column of the run's samples; got 'flavour'."),
         (["--budget", 5, "--groups", "flavour"], "groups must be a column of the run's samples; got 'flavour'."),
         (["--budget", 5, "--from", "nowhere.json"], "file of sample ids must exist; got nowhere.json."),
+        (
+            ["--budget", 5, "--groups", "half"],
+            "budget must be at least 20, the size of the smallest group of 'half'; got 5.",
+        ),
+        (["--budget", 5, "--classes", "loss"], "classes must be a column of 2 to 16 classes, for 80 labelled samples;"),
         (["--budget", 5, "--out", "x"], "format must be given with out; got x alone."),
+        (
+            ["--budget", 5, "--format", "csv", "--out", "x.csv"],
+            "out must be a folder; got x.csv, which has the name of",
+        ),
+        (["--budget", 5, "--format", "csv", "--out", HOUSE], "out must be a new or empty folder, or an export that is"),
+        (["--budget", 5, "--format", "coco", "--data", "nowhere"], "data must be a folder or file; got nowhere, which"),
     ],
 )
 def test_what_the_user_can_mend_is_one_line_and_writes_nothing(run, capsys, options, message):

@@ -21,6 +21,15 @@ def test_a_tie_that_would_make_most_samples_failures_makes_none_of_them_one():
     assert worst(np.arange(100.0)).sum() == 15
 
 
+@pytest.mark.parametrize("n_failed", [1, 5, 20, 60, 95])
+def test_of_0_and_1_all_of_1_are_failures(n_failed):
+    assert worst((np.arange(100) < n_failed).astype(float)).sum() == n_failed
+
+
+def test_most_samples_at_the_worst_value_are_failures():
+    assert worst(np.r_[np.zeros(10), 1.0, np.full(60, 2.0)]).sum() == 60
+
+
 def test_the_figures_are_those_of_others():
     generator = np.random.default_rng(1)
     target = generator.gamma(1, 1, 200)

@@ -47,6 +47,38 @@ def test_the_interval_holds_nine_of_ten_that_were_not_known(scale):
     assert abs(np.mean(covered) - 0.9) < 0.025
 
 
+NOISES = {
+    "uniform": lambda generator, n: generator.uniform(-1, 1, n),
+    "heavy tails": lambda generator, n: generator.standard_t(2, n),
+    "skewed": lambda generator, n: generator.gamma(1.5, 1, n),
+}
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_the_interval_is_fitted_to_the_residuals_at_either_end(noise):
+    below, above = [], []
+    for seed in range(4):
+        generator = np.random.default_rng(seed)
+        latents = generator.normal(size=(1500, 2))
+        errors = latents[:, 0] - 10 + NOISES[noise](generator, 1500)
+        shown, known = hidden(errors, 0.4, seed)
+        predicted = predict_error(latents, shown)
+        below.append((errors < predicted.low)[~known].mean())
+        above.append((errors > predicted.high)[~known].mean())
+    assert np.mean(below) == pytest.approx(0.05, abs=0.02)
+    assert np.mean(above) == pytest.approx(0.05, abs=0.02)
+
+
+def test_the_interval_is_wider_where_residuals_are_large():
+    generator = np.random.default_rng(0)
+    latents = generator.normal(size=(2000, 2))
+    noisy = latents[:, 0] > 0
+    errors = generator.normal(0, np.where(noisy, 5, 0.5), 2000)
+    predicted = predict_error(latents, hidden(errors, 0.5)[0])
+    width = predicted.high - predicted.low
+    assert np.median(width[noisy]) > 1.5 * np.median(width[~noisy])
+
+
 def test_noise_is_not_believed():
     generator = np.random.default_rng(0)
     predicted = predict_error(generator.normal(size=(200, 5)), generator.normal(size=200))

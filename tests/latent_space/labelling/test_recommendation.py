@@ -161,7 +161,8 @@ def test_a_loss_that_needs_no_label_is_taken_as_it_is(population):
     samples = population.samples.copy()
     new = samples["split"] == "unlabeled"
     samples.loc[new, "loss"] = np.linspace(5, 6, new.sum())
-    found = recommend_labelling(Population(samples, population.latents, run=population.run), Request(8))
+    measuring = Population(samples, population.latents, run=population.run)
+    found = recommend_labelling(measuring, Request(8, measure="loss"))
     measured = samples.set_index("sample_id")["loss"].loc[found.table["sample_id"]]
     assert (samples.set_index("sample_id")["split"].loc[found.table["sample_id"]] == "unlabeled").all()
     for name in ("predicted_error", "predicted_error_low", "predicted_error_high"):
@@ -172,9 +173,85 @@ def test_a_loss_that_needs_no_label_is_taken_as_it_is(population):
         "of labels saved.",
     )
     assert found.curves == ()
+    assert found.accuracy is None, "nothing is predicted of those that may be picked"
     blind = Population(population.samples.drop(columns="meta_scene"), population.latents, run=population.run)
     before = recommend_labelling(blind, Request(8))  # what needs no label might tell the loss away: it is not used
-    assert found.accuracy == before.accuracy, "they teach nothing"
+    own, other = (one.population.samples["predicted_error"][~new] for one in (found, before))
+    assert own.equals(other), "they teach nothing"
+
+
+@pytest.fixture
+def detected(population, failing_side):
+    """A loss that takes no label, and a verdict that is known where there is one: wrong on the failing side."""
+    new = (population.samples["split"] == "unlabeled").to_numpy()
+    samples = population.samples.drop(columns="metric_quality").assign(
+        loss=np.linspace(5, 6, 300), metric_right=np.where(new, np.nan, failing_side[1] < 2)
+    )
+    return Population(samples, population.latents, run={"metrics": {"right": "Upward"}})
+
+
+def test_where_the_loss_takes_no_label_it_is_told_what_the_labels_are_for(detected):
+    found = recommend_labelling(detected, Request(10))
+    assert (found.measure, found.choice[:36]) == ("metric_right", "Measure: right (0 is a failure), whi")
+    assert as_facts(found)["choice"] == found.choice
+    assert found.table["reason"].str.contains("predicted chance of failure").all()
+    picked = detected.samples["sample_id"].isin(found.table["sample_id"]).to_numpy()
+    assert (detected.latents[picked, 0] > 1).mean() > 0.4, "the side that fails, which holds a sixth"
+    for name in ("predicted_error", "predicted_error_low", "predicted_error_high"):
+        assert found.population.samples[name].between(0, 1).all()
+    wrong = (detected.samples["metric_right"] == 0).sum()
+    assert found.accuracy.calibration.n_failed == wrong
+    assert found.curves[0].y_label == "failures found (right = 0), %"
+    assert "(right = 0)" in found.curves[0].sentence
+    assert found.notes == ()
+    by_name = recommend_labelling(detected, Request(10, measure="right"))
+    assert by_name.choice == ""
+    assert by_name.table.equals(found.table)
+
+
+def test_most_samples_may_be_failures(detected):
+    mostly = detected.with_column("metric_right", 1 - detected.samples["metric_right"], replace=True)
+    found = recommend_labelling(mostly, Request(5))
+    assert found.curves[0].strategies["random"]["mean"][-1] == pytest.approx(50, abs=5)
+    assert found.accuracy.calibration.n_failed > 0.6 * found.accuracy.n_known
+
+
+def test_groups_that_do_not_fit_are_refused(population):
+    halves = population.with_column("meta_half", np.arange(300) // 150)
+    with pytest.raises(ValueError, match=r"budget must be at least 37, .* group of 'half'; got 9[.] Raise it, or pick"):
+        recommend_labelling(halves, Request(9, groups="half"))
+    assert len(recommend_labelling(halves, Request(37, groups="half")).table) == 37
+
+
+def test_columns_that_are_no_classes_are_refused(population):
+    with pytest.raises(ValueError, match="got 'meta_scene', 225 different values"):
+        recommend_labelling(
+            population.with_column("meta_scene", np.arange(300), replace=True), Request(1, classes="meta_scene")
+        )
+    with pytest.raises(ValueError, match="got 'loss', numbers with decimals"):
+        recommend_labelling(population, Request(1, classes="loss"))
+
+
+@pytest.mark.parametrize("broken", ["draw_curve", "save_curves"])
+def test_an_interruption_leaves_the_earlier_table_with_its_curves(population, tmp_path, monkeypatch, broken):
+    population.save(tmp_path)
+    recommend_labelling(population, Request(5, classes="class")).write(tmp_path)
+    names = ("labelling.csv", "curves.json", "labelling.png", "labelling_probe.png")
+    before = {name: (tmp_path / name).read_bytes() for name in names}
+    other = recommend_labelling(population, Request(7, measure="quality", random_state=1))
+
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as context:
+        context.setattr(recommendation, broken, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            other.write(tmp_path)
+    assert {name: (tmp_path / name).read_bytes() for name in names} == before
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+    other.write(tmp_path)
+    assert not (tmp_path / "labelling_probe.png").exists(), "it was of the earlier request"
+    assert len(pd.read_csv(tmp_path / "labelling.csv")) == 7
 
 
 def test_samples_without_latents_change_nothing_for_the_others(population):

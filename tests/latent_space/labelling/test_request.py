@@ -7,45 +7,24 @@ import pytest
 from latent_space.labelling.request import (
     Request,
     candidates,
-    chosen_measure,
+    check_classes,
+    check_groups,
     column,
     comparable_errors,
-    is_labelled,
     known_columns,
 )
+from latent_space.labelling.target import Target
 from latent_space.measures import Measure
 from latent_space.population import Population
 
-
-def test_a_measure_goes_by_its_name_with_or_without_prefix(population):
-    assert chosen_measure(population, "loss") == Measure("loss", True)
-    assert chosen_measure(population, "quality") == chosen_measure(population, "metric_quality")
-    assert chosen_measure(population, "quality").higher_is_worse is False
-
-
-def test_without_any_loss_there_is_no_measure_and_no_label(population):
-    blank = population.with_column("loss", np.full(300, np.nan), replace=True)
-    assert chosen_measure(blank, "loss") is None
-    assert not is_labelled(blank).any()
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("empty", "measure must be one of loss, metric_quality; got 'empty', which has no two different values"),
-        ("nothing", "measure must be one of loss, metric_quality; got 'nothing'[.]"),
-    ],
-)
-def test_a_measure_without_values_is_refused(population, name, message):
-    with pytest.raises(ValueError, match=message):
-        chosen_measure(population, name)
+LOSS = Target(Measure("loss", True))
 
 
 def test_training_errors_are_moved_to_what_unseen_samples_have(population):
     seen = (population.samples["split"] == "training").to_numpy()
     loss = population.samples["loss"].to_numpy()
     overfitted = population.with_column("loss", np.where(seen, loss / 1000, loss), replace=True)
-    errors = comparable_errors(overfitted, Measure("loss", True))
+    errors = comparable_errors(overfitted, LOSS)
     unseen = np.isfinite(loss) & ~seen
     assert np.array_equal(errors[unseen], loss[unseen])
     assert np.isnan(errors[~np.isfinite(loss)]).all()
@@ -58,7 +37,16 @@ def test_few_unseen_labels_leave_the_errors_as_they_are(population):
     split = np.where(np.arange(300) < 290, "training", "validation")
     few = population.with_column("split", split, replace=True)
     loss = few.samples["loss"].to_numpy()
-    assert np.array_equal(comparable_errors(few, Measure("loss", True)), loss, equal_nan=True)
+    assert np.array_equal(comparable_errors(few, LOSS), loss, equal_nan=True)
+
+
+def test_what_failed_in_training_stays_failed(population):
+    split = population.samples["split"]
+    right = np.where(split == "unlabeled", np.nan, (np.arange(300) % 25 > 0).astype(float))
+    right[(split == "validation").to_numpy()] = 1.0  # moved to these values, training would have no failure
+    judged = population.with_column("metric_right", right)
+    errors = comparable_errors(judged, Target(Measure("metric_right", False), is_binary=True))
+    np.testing.assert_array_equal(errors, 1 - right)
 
 
 def test_candidates_are_without_label_and_chosen(population):
@@ -105,10 +93,44 @@ def test_a_request_that_asks_nothing_is_refused(options, message):
 
 
 def test_known_columns_are_numbers_of_every_sample_and_not_the_measure_itself(population):
-    loss = Measure("loss", True)
-    np.testing.assert_array_equal(known_columns(population, loss), population.samples[["meta_scene"]])
+    np.testing.assert_array_equal(known_columns(population, LOSS), population.samples[["meta_scene"]])
     more = population.with_column("metric_confidence", np.linspace(0, 1, 300)).with_column("meta_flag", [True] * 300)
-    assert known_columns(more, loss).shape == (300, 2), "a column of one value tells nothing"
-    assert known_columns(more, Measure("metric_confidence", False)) is None, "it needs no label"
+    assert known_columns(more, LOSS).shape == (300, 2), "a column of one value tells nothing"
+    assert known_columns(more, Target(Measure("metric_confidence", False))) is None, "it needs no label"
     bare = Population(population.samples[["sample_id", "split", "loss"]], population.latents)
-    assert known_columns(bare, loss) is None
+    assert known_columns(bare, LOSS) is None
+
+
+def test_a_loss_that_is_measured_for_all_is_known_beside_another_measure(population):
+    right = np.where(population.samples["split"] == "unlabeled", np.nan, np.arange(300) % 2)
+    judged = population.with_column("metric_right", right).with_column("loss", np.arange(300.0) ** 2, replace=True)
+    target = Target(Measure("metric_right", False), is_binary=True)
+    assert known_columns(judged, target).shape == (300, 2)
+    repeated = judged.with_column("metric_error", np.arange(300.0) ** 2)
+    assert known_columns(repeated, target).shape == (300, 2), "a loss that a metric repeats counts once"
+
+
+@pytest.mark.parametrize(
+    ("values", "got"),
+    [
+        (np.arange(300) / 10, "numbers with decimals"),
+        (np.arange(300), "300 different values"),
+        (np.zeros(300, int), "1 different values"),
+        (np.array(["a", None] * 150, object), "1 different values"),
+    ],
+)
+def test_what_are_no_classes_is_refused(values, got):
+    with pytest.raises(ValueError, match=rf"classes must be a column of 2 to \d+ classes, for .*; got 'x', {got}[.]"):
+        check_classes(values, "x")
+
+
+@pytest.mark.parametrize("values", [np.arange(300) % 60, np.arange(9), np.array([0.0, 1.0, np.nan]), np.empty(0)])
+def test_what_may_be_classes_is_taken(values):
+    check_classes(values, "x")
+
+
+def test_groups_that_are_all_larger_than_the_budget_are_refused():
+    groups, free = np.array(["a"] * 6 + ["b"] * 5 + ["c"]), np.arange(12) < 11
+    with pytest.raises(ValueError, match="budget must be at least 5, the size of the smallest group of 'scene'; got 4"):
+        check_groups(groups, free, Request(4, groups="scene"))
+    check_groups(groups, free, Request(5, groups="scene"))

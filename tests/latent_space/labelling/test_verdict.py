@@ -46,8 +46,8 @@ def test_labels_needed_are_interpolated(target, needed):
 
 def test_curves_say_what_they_were_measured_on():
     scores = {"auto": RANDOM, "random": RANDOM}
-    one, other = labelling_curves(Replay(BUDGETS, scores, scores, 2000, 9000), "loss")
-    alone = labelling_curves(Replay(BUDGETS, scores, {}, 2000, 9000), "loss")
+    one, other = labelling_curves(Replay(BUDGETS, scores, scores, 2000, 9000), "worst 15 % by loss")
+    alone = labelling_curves(Replay(BUDGETS, scores, {}, 2000, 9000), "worst 15 % by loss")
     assert one.title == "Failures found per label"
     assert one.y_label == "failures found (worst 15 % by loss), %"
     assert alone[0].sentence.endswith("(replayed 10 times on 2,000 of 9,000 labelled samples)")
