@@ -108,7 +108,7 @@ def find_doubted_truths(graph: Graph, losses: Floats, split: npt.NDArray[np.str_
         return nothing
     high = level >= np.quantile(level[known], 0.75)
     calm = means <= np.quantile(means[judged], 0.75)
-    return Check(_z(surprise), unusual(surprise) & high & calm)
+    return Check(robust_z(surprise), unusual(surprise) & high & calm)
 
 
 def find_wrong_classes(graph: Graph, labels: npt.NDArray[np.object_]) -> Check:
@@ -171,7 +171,7 @@ def unusual(values: Floats) -> Bools:
     """Tell which values are too high for the rest; none of fewer than 20, and none where half are the same."""
     from scipy.stats import norm
 
-    z = _z(values)
+    z = robust_z(values)
     known = np.isfinite(z)
     verdict = np.zeros(len(values), bool)
     if known.sum() < _FEWEST:
@@ -184,8 +184,8 @@ def unusual(values: Floats) -> Bools:
     return verdict
 
 
-def _z(values: Floats) -> Floats:
-    """Return robust z-scores, 0 where the upper half has no spread."""
+def robust_z(values: Floats) -> Floats:
+    """Return robust z-scores of the finite values, 0 where the upper half has no spread."""
     from scipy.stats import norm
 
     finite = values[np.isfinite(values)]

@@ -16,6 +16,7 @@ from latent_space.clustering import CLUSTER_METHODS, Clusters, cluster, subgroup
 from latent_space.insights import checks
 from latent_space.insights.conditions import short_names, yes_no
 from latent_space.insights.domains import DomainGap, find_domain_gaps
+from latent_space.insights.doubts import find_doubts
 from latent_space.insights.duplicates import find_near_duplicates
 from latent_space.insights.explanations import explain
 from latent_space.insights.insight import FAILING, UNUSUAL, Insight, Insights, written
@@ -38,7 +39,6 @@ TITLES = {
     "over_represented": "over-represented region",
 }
 _TEXTS = {
-    "mislabel": "{n} samples have a high loss, or a class, that their neighbours contradict.",
     "leak": "{n} samples are near-duplicates across splits: scores on them flatter the model.",
     "near_duplicate": "{n} samples in {groups} groups are all but the same for the model.",
     "outlier": "{n} samples lie farther from their neighbours than chance explains (up to {worst} times the usual).",
@@ -70,7 +70,8 @@ def find_insights(
     -------
     Insights
         Findings, and the columns `cluster_id` (the one to show), `cluster_id_<method>`, `distance_to_center`,
-        `subgroup_id`, `near_duplicate_group`, and per check `<name>_score` (higher = more suspicious) and `is_<name>`.
+        `subgroup_id`, `near_duplicate_group`, and per check `<name>_score` (higher = more suspicious) and `is_<name>`;
+        of the instances `mislabel_score`, where they were judged.
     """
     rows = population.samples.iloc[space.rows].reset_index(drop=True)
     if clusters is None:
@@ -83,7 +84,8 @@ def find_insights(
         "distance_to_center": space.spread(clusters[shown].distances_to_center),
         "subgroup_id": _spread(space, groups),
     }
-    found_checks, duplicate_groups = _checks(rows, space, groups)
+    doubts = find_doubts(rows, population.instances, space.graph, _splits(rows))
+    found_checks, duplicate_groups = _checks(rows, space, groups, doubts.check)
     columns["near_duplicate_group"] = _spread(space, duplicate_groups)
     judged = _judged(population, rows, space, [one.cluster_ids for one in clusters.values()], random_state)
     slices, overfitting = find_failing(judged), find_overfitting(judged)
@@ -93,7 +95,8 @@ def find_insights(
         columns[f"{name}_score"] = space.spread(check.score)
         columns[f"is_{name}"] = _spread(space, check.verdict.astype(np.int64), fill=0).astype(bool)
     listed = [name for name in TITLES if name in found_checks]
-    about_samples = [one for name in listed for one in _about(name, found_checks[name], rows, duplicate_groups)]
+    texts = {name: _text(name, found_checks[name], duplicate_groups) for name in listed} | {"mislabel": doubts.text}
+    about_samples = [one for name in listed for one in _about(name, found_checks[name], rows, texts[name])]
     gaps = find_domain_gaps(space.graph, _domain_table(rows), random_state=random_state)
     names = dict(
         zip(_domain_table(rows).columns, short_names(list(map(str, _domain_table(rows).columns))), strict=True)
@@ -102,7 +105,7 @@ def find_insights(
     ordered = [*failing, *overfitting, *about_samples[: _n_before(about_samples)], *unusual, *about_domains]
     ordered += about_samples[_n_before(about_samples) :]
     facts = {name: {**one.criterion, "noise_share": one.noise_share} for name, one in clusters.items()}
-    return Insights(tuple(ordered), columns, {"shown": shown, **facts})
+    return Insights(tuple(ordered), columns, {"shown": shown, **facts}, doubts.instance_columns)
 
 
 def add_insights(
@@ -112,6 +115,8 @@ def add_insights(
     found = insights or find_insights(population, space, random_state=random_state)
     for name, values in found.columns.items():
         population = population.with_column(name, values, replace=True)
+    for name, values in found.instance_columns.items():
+        population = population.with_column(name, values, table="instances", replace=True)
     return population
 
 
@@ -146,17 +151,11 @@ def _judged(
 
 
 def _checks(
-    rows: pd.DataFrame, space: Space, groups: npt.NDArray[np.int64]
+    rows: pd.DataFrame, space: Space, groups: npt.NDArray[np.int64], mislabels: checks.Check
 ) -> tuple[dict[str, checks.Check], npt.NDArray[np.int64]]:
     graph, split = space.graph, _splits(rows)
     duplicates = find_near_duplicates(space.latents, graph=graph)
     score, verdict, group = (duplicates[column].to_numpy() for column in duplicates)
-    losses = pd.to_numeric(rows["loss"], errors="coerce").to_numpy(np.float64) if "loss" in rows else None
-    losses = np.full(len(rows), np.nan) if losses is None else np.where(np.isfinite(losses), losses, np.nan)
-    mislabels = checks.find_doubted_truths(graph, losses, split)
-    labels = checks.class_column(rows)
-    if labels is not None:
-        mislabels = checks.find_wrong_classes(graph, rows[labels].astype(object).to_numpy())
     found = {
         "mislabel": mislabels,
         "leak": checks.find_leaks(graph, split, duplicates),
@@ -184,15 +183,17 @@ def _low_performance(judged: Judged, space: Space, failing: list[Insight]) -> ch
     return checks.Check(score, np.array([one in members for one in judged.sample_ids], bool))
 
 
-def _about(
-    name: str, check: checks.Check, rows: pd.DataFrame, duplicate_groups: npt.NDArray[np.int64]
-) -> list[Insight]:
+def _text(name: str, check: checks.Check, duplicate_groups: npt.NDArray[np.int64]) -> str:
+    n_groups = len(np.unique(duplicate_groups[duplicate_groups >= 0]))
+    worst = np.nanmax(check.score, initial=0)
+    return _TEXTS.get(name, "").format(n=f"{check.verdict.sum():,}", groups=n_groups, worst=written(float(worst)))
+
+
+def _about(name: str, check: checks.Check, rows: pd.DataFrame, text: str) -> list[Insight]:
     own = np.flatnonzero(check.verdict)
     if not len(own):
         return []
     worst = own[np.argsort(-np.nan_to_num(check.score[own]), kind="stable")]
-    n_groups = len(np.unique(duplicate_groups[duplicate_groups >= 0]))
-    text = _TEXTS[name].format(n=f"{len(own):,}", groups=n_groups, worst=written(float(np.nanmax(check.score))))
     reasons, ids = _reasons(check.verdict, rows), tuple(rows["sample_id"].iloc[worst].astype(str))
     severity = float(np.nanmean(check.score[own]))
     return [Insight(f"{name}_1", name, TITLES[name], text, len(own), severity, None, None, reasons, ids)]

@@ -80,11 +80,14 @@ class Insights:
         Clusters, scores and verdicts.
     clusterings : dict
         Of every method of clustering, what chose its number.
+    instance_columns : dict of (n_instances,) arrays
+        Scores of the objects, where they were judged.
     """
 
     insights: tuple[Insight, ...]
     columns: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
     clusterings: dict[str, Any] = field(default_factory=dict)
+    instance_columns: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
 
 
 def write_insights(run_dir: str | os.PathLike[str], insights: Insights) -> Path:
