@@ -41,26 +41,22 @@ def trace_outline(mask: npt.NDArray[np.bool_], *, tolerance: float = 0.75, small
     """
     import cv2
 
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if not len(rows):
+    left, top, width, height = cv2.boundingRect(np.ascontiguousarray(mask).view(np.uint8))
+    if not width:
         return []
-    top, left = int(rows[0]), int(columns[0])
-    inside = mask[top : rows[-1] + 1, left : columns[-1] + 1]
     # A lattice of the pixels' centres (odd) and edges (even): there contours run along edges, not through centres.
-    lattice = np.zeros((2 * inside.shape[0] + 1, 2 * inside.shape[1] + 1), np.uint8)
-    lattice[1::2, 1::2] = inside
-    lattice = np.asarray(cv2.dilate(lattice, np.ones((3, 3), np.uint8)), np.uint8)
+    lattice = np.zeros((2 * height + 1, 2 * width + 1), np.uint8)
+    lattice[1::2, 1::2] = mask[top : top + height, left : left + width]
+    cv2.dilate(lattice, np.ones((3, 3), np.uint8), dst=lattice)
     contours, tree = cv2.findContours(lattice, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     areas, parents = [cv2.contourArea(contour) / 4 for contour in contours], tree[0, :, 3].tolist()
     parts = sorted((part for part, parent in enumerate(parents) if parent < 0), key=lambda part: -areas[part])
-    rings = []
-    for part in [parts[0], *(part for part in parts[1:] if areas[part] >= smallest)]:
-        ring = _simplified(contours[part], tolerance)
-        for hole, parent in enumerate(parents):
-            if parent == part and areas[hole] >= smallest:
-                ring = _join(ring, _simplified(contours[hole], tolerance))
-        rings.append(ring / 2 + (left, top))
-    return rings
+    parts = [part for part in parts if areas[part] >= smallest] or parts[:1]
+    rings = {part: _simplified(contours[part], tolerance) for part in parts}
+    for hole, parent in enumerate(parents):
+        if parent in rings and areas[hole] >= smallest:
+            rings[parent] = _join(rings[parent], _simplified(contours[hole], tolerance))
+    return [ring / 2 + (left, top) for ring in rings.values()]
 
 
 def joined(rings: Sequence[Ring]) -> Ring:
