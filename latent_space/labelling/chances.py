@@ -4,7 +4,8 @@ What a learner predicts of such errors is their mean nearby, a chance. An interv
 would say little: an outcome is 0 or 1. Told instead is how often labelled samples failed whose chance, predicted
 without their own outcome, was about the same, with the 90 % interval of that frequency (Jeffreys).
 
-**Conventions**: "about the same" is the tenth of the labelled samples that is nearest by rank, at least 20 of them.
+**Conventions**: "about the same" is the tenth of the labelled samples around it by rank, half of it on either side;
+near the ends, where there are not so many on one side, fewer on both, but at least 20.
 
 References
 ----------
@@ -81,12 +82,14 @@ def chance_interval(outcomes: Floats, held_out: Floats, predicted: Floats) -> tu
     from scipy.stats import beta
 
     n = len(outcomes)
-    width = min(n, max(_LEAST, round(_SHARE * n)))
     order = np.argsort(held_out, kind="stable")
     failed = np.concatenate([[0.0], np.cumsum(outcomes[order])])
     ordered = held_out[order]
     # In the middle of what is equal, so that equal predictions get an interval of their own kind.
     middle = (np.searchsorted(ordered, predicted, "left") + np.searchsorted(ordered, predicted, "right")) // 2
+    least = min(n, _LEAST) / 2
+    half = np.minimum(middle, n - middle).clip(least, max(least, round(_SHARE * n / 2)))
+    width = (2 * half).astype(np.int64)
     first = np.clip(middle - width // 2, 0, n - width)
     count = failed[first + width] - failed[first]
     tails = (1 - _LEVEL) / 2, (1 + _LEVEL) / 2

@@ -34,6 +34,16 @@ def test_the_interval_holds_the_chance_nine_times_of_ten():
     assert np.mean(held) == pytest.approx(0.9, abs=0.06)
 
 
+def test_near_the_ends_the_interval_is_of_what_lies_there():
+    chances = np.linspace(0, 1, 2000) ** 8
+    outcomes = (np.random.default_rng(1).random(2000) < chances).astype(float)
+    low, high = chance_interval(outcomes, chances, chances)
+    top, bottom = slice(-20, None), slice(0, 500)
+    assert (low[top] > 0.8).all(), "a tenth of all fails far less often"
+    assert (high[bottom] < 0.1).all()
+    assert np.mean((low <= chances) & (chances <= high)) > 0.8
+
+
 def test_it_follows_the_chance_and_knows_the_ends():
     outcomes = np.repeat([0.0, 1.0], 200)
     low, high = chance_interval(outcomes, outcomes, np.array([-1.0, 0.0, 1.0, 2.0]))
