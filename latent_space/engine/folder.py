@@ -10,15 +10,19 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from latent_space.engine.assembly import CONFUSION_FILE, PICTURE_FOLDERS, SPACES_FOLDER
 from latent_space.maps import MAPPED_METHODS
 from latent_space.population import Population
 from latent_space.run_folder import (
     CURVES_FILE,
     GRAPH_FILE,
     INSIGHTS_FILE,
+    INSTANCE_LATENTS_FILE,
+    INSTANCES_FILE,
     LABELLING_FILE,
     LABELLING_PICTURE,
     LATENTS_FILE,
+    MAPS_FOLDER,
     PLACED_FOLDER,
     PROBE_PICTURE,
     PRUNING_FILE,
@@ -48,6 +52,8 @@ _OF_LATER_STAGES = (
     REPORT_FILE,
     *_PICTURES_OF_MAPS,
 )
+_OF_SAMPLES = (SAMPLES_FILE, LATENTS_FILE, INSTANCES_FILE, INSTANCE_LATENTS_FILE, CONFUSION_FILE)
+_FOLDERS = (*PICTURE_FOLDERS, SPACES_FOLDER, MAPS_FOLDER, WORK_FOLDER)
 
 
 def run_folder(out: str | os.PathLike[str]) -> Path:
@@ -124,9 +130,22 @@ def _remove_if_empty(work: Path) -> None:
 
 def begin_replacing(out: Path) -> None:
     """Take an earlier run's marks of being complete away, and what tells of its samples alone."""
-    pages = [page_beside(placed.name) for placed in (out / PLACED_FOLDER).glob("*")]
-    for name in (RUN_FILE, *_OF_LATER_STAGES, *pages):
+    placed = list((out / PLACED_FOLDER).glob("*"))
+    for name in (RUN_FILE, *_OF_LATER_STAGES, *(page_beside(folder.name) for folder in placed)):
         (out / name).unlink(missing_ok=True)
+    for folder in placed:
+        if folder.is_dir() and _is_ours(folder):
+            _remove_run(folder)
+
+
+def _remove_run(folder: Path) -> None:
+    """Remove what the engine and later stages wrote, and the folder with it where nothing else is in it."""
+    for name in _FOLDERS:
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for name in (*_OF_SAMPLES, *_OF_LATER_STAGES, RUN_FILE):
+        (folder / name).unlink(missing_ok=True)
+    if not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def finished_run(out: Path, fingerprint: str) -> Population | None:

@@ -80,3 +80,22 @@ def test_pages_with_placed_samples_go_with_the_run_they_show(tmp_path):
         (tmp_path / name).write_text("old")
     begin_replacing(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["placed", "report-mine.html"]
+
+
+def test_new_data_that_lay_on_the_maps_of_an_earlier_run_go_with_them(tmp_path):
+    facts = json.dumps({"fingerprint": "a", "engine_fingerprint": "b", "splits": {}})
+    for name in ("plain", "exported", "theirs"):
+        placed = tmp_path / "placed" / name
+        (placed / "thumbnails").mkdir(parents=True)
+        for file in ("samples.parquet", "latents.npy", "report.html", "labelling.csv", "thumbnails/0.jpg"):
+            (placed / file).write_text("old")
+        (placed / "run.json").write_text(facts if name != "theirs" else "{}")
+        (tmp_path / f"report-{name}.html").write_text("old")
+    mine = tmp_path / "placed/exported/labelling_coco/annotations.json"
+    mine.parent.mkdir()
+    mine.write_text("corrected by hand")
+    begin_replacing(tmp_path)
+    assert not (tmp_path / "placed/plain").exists()
+    assert [path.name for path in (tmp_path / "placed/exported").rglob("*")] == ["labelling_coco", "annotations.json"]
+    assert len(list((tmp_path / "placed/theirs").rglob("*"))) == 7
+    assert list(tmp_path.glob("*.html")) == []
