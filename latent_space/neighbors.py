@@ -84,7 +84,7 @@ def build_graph(
     exact = len(points) <= EXACT_TO if exact is None else exact
     own = np.arange(len(unique))
     indices, squared = search(unique, unique, min(k, max(len(unique) - 1, 0)), own=own, exact=exact)
-    distances = np.sqrt(squared).astype(np.float32)
+    distances = _roots(squared)
     if len(unique) < len(points):
         indices, distances = _with_duplicates(indices, distances, group, k)
     return Graph(indices, _in_metric(distances, metric), metric)
@@ -128,7 +128,13 @@ def find_neighbors(
     if mine.shape[1] != points.shape[1]:
         raise ValueError(f"queries must have the latents' {points.shape[1]} features; got {mine.shape[1]}.")
     indices, squared = search(mine, points, min(n_neighbors, len(points)))
-    return Graph(indices, _in_metric(np.sqrt(squared).astype(np.float32), metric), metric)
+    return Graph(indices, _in_metric(_roots(squared), metric), metric)
+
+
+def _roots(squared: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    """Return distances, at most what float32 holds."""
+    roots: npt.NDArray[np.float32] = np.minimum(np.sqrt(squared), np.finfo(np.float32).max).astype(np.float32)
+    return roots
 
 
 def _check_count(n_neighbors: int) -> None:

@@ -93,7 +93,7 @@ def neighbors_kept(latents: npt.ArrayLike, projection: npt.ArrayLike, *, graph: 
         squared = np.einsum("ijk,ijk->ij", difference, difference)
         distances = squared / 2 if graph.metric == "cosine" else np.sqrt(squared)
         last = graph.distances[rows, -1:]
-        kept[rows] = (distances <= last * (1 + 1e-6)).mean(axis=1)
+        kept[rows] = (distances <= last.astype(np.float64) * (1 + 1e-6)).mean(axis=1)
     return kept
 
 

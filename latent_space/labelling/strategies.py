@@ -154,7 +154,7 @@ def _typical(pool: Pool, n: int) -> Picks:
     """Go through the candidates from the densest on, leaving out neighbours of what is taken until all are through."""
     if pool.graph.n_neighbors == 0:
         return [(int(sample), "typical") for sample in pool.candidates[:n]]
-    sparse = pool.graph.distances.mean(axis=1)[pool.candidates]
+    sparse = pool.graph.distances.mean(axis=1, dtype=np.float64)[pool.candidates]
     waiting = pool.candidates[np.argsort(sparse, kind="stable")].tolist()
     taken = set(pool.labelled.tolist())
     picks: Picks = []

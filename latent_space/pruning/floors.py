@@ -9,6 +9,7 @@ from itertools import zip_longest
 import numpy as np
 
 from latent_space.pruning.choice import Flags, Floats, Indices, Pool
+from latent_space.pruning.probe import one_quiet_thread
 from latent_space.selection import facility_location, k_center
 
 CLASS_FLOOR = 0.5  # of an even share of what is kept
@@ -85,7 +86,6 @@ def _spread(pool: Pool, members: Indices, n: int) -> Indices:
 def regions(pool: Pool) -> Indices:
     """Cut the latents into cells, by k-means on at most some thousand of them."""
     from sklearn.cluster import KMeans
-    from threadpoolctl import threadpool_limits
 
     n_regions = min(MOST_REGIONS, len(pool) // SAMPLES_PER_REGION)
     if n_regions < 2 or (pool.latents == pool.latents[0]).all():
@@ -95,6 +95,6 @@ def regions(pool: Pool) -> Indices:
     generator = np.random.default_rng(pool.random_state)
     some = np.sort(generator.choice(len(points), min(len(points), _LEARN_FROM), replace=False))
     n_regions = min(n_regions, len(np.unique(points[some], axis=0)))
-    with threadpool_limits(1):  # more threads could round differently
+    with one_quiet_thread():  # points that one far off leaves no room between make fewer regions
         model = KMeans(n_regions, n_init=1, random_state=pool.random_state).fit(points[some])
         return np.asarray(model.predict(points), np.int64)

@@ -131,3 +131,13 @@ def test_messages():
         select_to_keep(np.eye(4), 0.5, losses=[1.0])
     with pytest.raises(ValueError, match="at least one sample"):
         select_to_keep(np.zeros((0, 3)), 0.5)
+
+
+@pytest.mark.parametrize("far", [3e37, 3e38])
+def test_latents_as_large_as_can_be_are_ranked_without_a_warning(far):
+    rng = np.random.default_rng(0)
+    latents = rng.normal(size=(400, 8)).astype(np.float32)
+    latents[[7, 9]] = [[far], [-far]]
+    for strategy in ("auto", "steps", "kcenter", "facility_location"):
+        kept = select_to_keep(latents, 0.5, strategy=strategy, losses=rng.uniform(size=400))
+        assert len(np.unique(kept)) == 200
