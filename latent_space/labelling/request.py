@@ -1,8 +1,10 @@
 """What a user asks for: the measure, the candidates, groups and floors, found in the columns of a population.
 
-**Conventions**: a sample is labelled where its loss is finite and its split is not called unlabeled: a detector's loss
-needs no label. Such a measured error of an unlabelled sample takes the place of a prediction, and teaches nothing about
-others, for what is predicted is what goes wrong where the truth is known. A column may be named without its first
+**Conventions**: a sample is labelled where its loss is finite and its split is not called unlabeled. A detector's loss
+needs no label: where that of the unlabelled split is finite, a sample is labelled if it has a value of some metric that
+none of that split has, as training windows may lack labels too. A measured error of an unlabelled sample takes the
+place of a prediction, and teaches nothing about others, for what is predicted is what goes wrong where the truth is
+known. A column may be named without its first
 parts. The model has learned from the training split, so errors there are too small: they are moved, rank
 by rank, to the values of the other labelled samples, which are what an unlabelled sample will be like; with fewer than
 20 labelled samples on either side they are left as they are, and so is what is 0 or 1: that a sample failed stays true.
@@ -73,14 +75,24 @@ class Request:
 
 def is_labelled(population: Population) -> Flags:
     """Tell which samples have a finite loss and do not count as unlabelled."""
-    if LOSS not in population.samples:
+    samples = population.samples
+    if LOSS not in samples:
         return np.zeros(len(population), bool)
-    return np.isfinite(Measure(LOSS, True).errors(population.samples)) & ~_is_new(population)
+    new, known = _is_new(population), np.isfinite(Measure(LOSS, True).errors(samples))
+    if not known[new].any():
+        return known & ~new
+    values = [samples[name].to_numpy(np.float64) for name in samples if _is_metric(samples, name)]
+    judged = [np.isfinite(one) for one in values if not np.isfinite(one[new]).any() and np.isfinite(one).any()]
+    return known & ~new & np.logical_or.reduce(judged) if judged else known & ~new
+
+
+def _is_metric(samples: pd.DataFrame, name: Any) -> bool:
+    return str(name).startswith(PREFIXES[2]) and samples[name].dtype.kind in "fiub"
 
 
 def measured_errors(population: Population, target: Target) -> Floats:
     """Return the errors of unlabelled samples that could be measured without a label, NaN for all others."""
-    return np.where(_is_new(population), target.errors(population.samples), np.nan)
+    return np.where(is_labelled(population), np.nan, target.errors(population.samples))
 
 
 def known_columns(population: Population, target: Target) -> Floats | None:
@@ -110,7 +122,7 @@ def _is_new(population: Population) -> Flags:
 
 def comparable_errors(population: Population, target: Target) -> Floats:
     """Return one error per labelled sample, higher = worse, those of training as if the model had not seen them."""
-    errors = np.where(_is_new(population), np.nan, target.errors(population.samples))
+    errors = np.where(is_labelled(population), target.errors(population.samples), np.nan)
     if "split" not in population.samples:
         return errors
     known = np.isfinite(errors)

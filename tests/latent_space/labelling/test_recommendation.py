@@ -209,6 +209,23 @@ def test_where_the_loss_takes_no_label_it_is_told_what_the_labels_are_for(detect
     assert by_name.table.equals(found.table)
 
 
+def test_training_windows_without_labels_may_be_picked_too(detected):
+    training = (detected.samples["split"] == "training").to_numpy()
+    right = np.where(training, np.nan, detected.samples["metric_right"])
+    partly = detected.with_column("metric_right", right, replace=True)
+    found = recommend_labelling(partly, Request(40))
+    splits = partly.samples.set_index("sample_id")["split"].loc[found.table["sample_id"]]
+    assert set(splits) == {"training", "unlabeled"}
+    assert found.measure == "metric_right"
+    assert found.accuracy.n_known == np.isfinite(right).sum() == 75
+    assert "75 labelled samples" in found.curves[0].sentence
+    by_loss = recommend_labelling(partly, Request(40, measure="loss"))
+    assert by_loss.accuracy is None, "it is measured for all of them"
+    assert by_loss.table["predicted_error"].tolist() == pytest.approx(
+        partly.samples.set_index("sample_id")["loss"].loc[by_loss.table["sample_id"]].tolist()
+    )
+
+
 def test_most_samples_may_be_failures(detected):
     mostly = detected.with_column("metric_right", 1 - detected.samples["metric_right"], replace=True)
     found = recommend_labelling(mostly, Request(5))
