@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from latent_space.neighbors import Graph
+from latent_space.neighbors import Graph, build_graph
+from latent_space.pruning.labels import class_codes, class_probabilities, doubt_labels
+from latent_space.space import Space
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -111,32 +113,27 @@ def find_doubted_truths(graph: Graph, losses: Floats, split: npt.NDArray[np.str_
     return Check(robust_z(surprise), unusual(surprise) & high & calm)
 
 
-def find_wrong_classes(graph: Graph, labels: npt.NDArray[np.object_]) -> Check:
-    """Find samples whose neighbours are of another class, more clearly than is usual for members of either class.
+def find_wrong_classes(space: Space, labels: npt.NDArray[np.object_], *, random_state: int = 0) -> Check:
+    """Find samples that their neighbours, and a probe that never saw them, take for another class.
+
+    The score is 0 where the label is the most probable class, towards 1; see `latent_space.pruning.labels`.
 
     References
     ----------
     C. G. Northcutt et al., Confident learning, Journal of Artificial Intelligence Research 2021.
     """
-    nothing = Check(np.full(len(labels), np.nan), np.zeros(len(labels), bool))
-    given = np.asarray(pd.notna(labels))
-    classes, code = np.unique([str(value) for value in labels], return_inverse=True)
-    if len(classes) < 2 or graph.n_neighbors < _FEWEST_NEIGHBORS:
-        return nothing
-    votes = np.zeros((len(labels), len(classes)))
-    for column in graph.indices.T:
-        votes[np.arange(len(labels)), code[column]] += given[column]
-    shares = votes / np.maximum(votes.sum(axis=1, keepdims=True), 1)
-    own = shares[np.arange(len(labels)), code]
-    usual = np.array(
-        [own[(code == number) & given].mean() if (code[given] == number).any() else 1 for number in range(len(classes))]
-    )
-    others = shares.copy()
-    others[np.arange(len(labels)), code] = -1
-    rival = others.argmax(axis=1)
-    best = others.max(axis=1)
-    verdict = given & (best >= np.maximum(usual[rival], 0.5)) & (best > own)
-    return Check(np.where(given, 1 - own, np.nan), verdict)
+    score, verdict = np.full(len(labels), np.nan), np.zeros(len(labels), bool)
+    given = np.flatnonzero(pd.notna(labels))
+    codes, classes = class_codes(labels[given], len(given))
+    if len(classes) < 2 or len(given) <= _FEWEST_NEIGHBORS or space.graph.n_neighbors < _FEWEST_NEIGHBORS:
+        return Check(score, verdict)
+    latents, graph = space.latents[given], space.graph
+    if len(given) < len(labels):
+        graph = build_graph(latents, n_neighbors=graph.n_neighbors)
+    probabilities = class_probabilities(latents, codes, random_state=random_state)
+    likely, score[given] = doubt_labels(probabilities, graph, codes)
+    verdict[given] = likely != codes
+    return Check(score, verdict)
 
 
 def class_column(samples: pd.DataFrame) -> str | None:

@@ -19,7 +19,7 @@ from latent_space.insights.checks import (
     unusual,
 )
 from latent_space.insights.contradictions import Contradictions, find_contradictions, worst_per_sample
-from latent_space.neighbors import Graph
+from latent_space.space import Space
 
 Floats = npt.NDArray[np.float64]
 
@@ -47,20 +47,26 @@ class Doubts:
 
 
 def find_doubts(
-    rows: pd.DataFrame, instances: pd.DataFrame | None, graph: Graph, split: npt.NDArray[np.str_]
+    rows: pd.DataFrame,
+    instances: pd.DataFrame | None,
+    space: Space,
+    split: npt.NDArray[np.str_],
+    *,
+    random_state: int = 0,
 ) -> Doubts:
     """Find the samples whose ground truth is probably wrong.
 
     Parameters
     ----------
     rows : DataFrame
-        The samples of the graph.
+        The samples of the space.
     instances : DataFrame or None
         A row per object, of these and perhaps of other samples.
-    graph : Graph
-        Of the samples.
+    space : Space
     split : (m,) array of str
         Of the samples.
+    random_state : int
+        Seed of the probe that judges classes.
     """
     losses = pd.to_numeric(rows["loss"], errors="coerce").to_numpy(np.float64) if "loss" in rows else None
     losses = np.full(len(rows), np.nan) if losses is None else np.where(np.isfinite(losses), losses, np.nan)
@@ -73,9 +79,10 @@ def find_doubts(
         return Doubts(check, {"mislabel_score": found.scores}, _about_objects(check, names, instances, found))
     labels = class_column(rows)
     if labels is not None:
-        check = find_wrong_classes(graph, rows[labels].astype(object).to_numpy())
-        return Doubts(check, {}, f"{check.verdict.sum():,} samples have a class that their neighbours contradict.")
-    check = find_doubted_truths(graph, losses, split)
+        check = find_wrong_classes(space, rows[labels].astype(object).to_numpy(), random_state=random_state)
+        text = f"{check.verdict.sum():,} samples have a class that their neighbours and a probe contradict."
+        return Doubts(check, {}, text)
+    check = find_doubted_truths(space.graph, losses, split)
     return Doubts(check, {}, f"{check.verdict.sum():,} samples have a high loss that their neighbours contradict.")
 
 

@@ -84,7 +84,7 @@ def find_insights(
         "distance_to_center": space.spread(clusters[shown].distances_to_center),
         "subgroup_id": _spread(space, groups),
     }
-    doubts = find_doubts(rows, population.instances, space.graph, _splits(rows))
+    doubts = find_doubts(rows, population.instances, space, _splits(rows), random_state=random_state)
     found_checks, duplicate_groups = _checks(rows, space, groups, doubts.check)
     columns["near_duplicate_group"] = _spread(space, duplicate_groups)
     judged = _judged(population, rows, space, [one.cluster_ids for one in clusters.values()], random_state)

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from latent_space.insights.duplicates import find_near_duplicates
 from latent_space.pruning.choice import Choice, Flags, Floats, Indices, Pool, covered_by, ranks
 from latent_space.pruning.floors import floor_samples, regions
-from latent_space.pruning.labels import class_probabilities, hardness, likely_classes, neighbor_votes
+from latent_space.pruning.labels import class_probabilities, doubt_labels, hardness
 from latent_space.selection import facility_location
 
 Reasons = npt.NDArray[np.object_]
@@ -107,7 +107,7 @@ def _doubtful(pool: Pool, probabilities: Floats | None, reasons: Reasons) -> Fla
     doubtful = np.zeros(len(pool), bool) if pool.suspects is None else pool.suspects.copy()
     reasons[doubtful] = "label doubtful: model and neighbours contradict it"
     if pool.codes is not None and probabilities is not None:
-        seems = likely_classes((probabilities + neighbor_votes(pool.graph, pool.codes)) / 2, pool.codes)
+        seems, _ = doubt_labels(probabilities, pool.graph, pool.codes)
         for sample in np.flatnonzero(seems != pool.codes):
             given, other = pool.class_name(pool.codes[sample]), pool.class_name(seems[sample])
             reasons[sample] = f"label probably wrong: {given}, but seems to be {other}"

@@ -1,5 +1,8 @@
 """Labels that are probably wrong, and how hard each sample is, from a probe that never saw the sample's own label.
 
+Where there are classes, insights and the pruning judge labels by the same `doubt_labels`; pruning also drops what the
+insights of the whole run call mislabelled, such as objects that the model contradicts.
+
 **Conventions**: probabilities are (n, n_classes), from five folds of logistic regressions on the latents, classes in
 ascending order. Hardness is the length of the difference between the probabilities and the label (EL2N), in
 [0, sqrt(2)], higher = harder.
@@ -101,10 +104,30 @@ def likely_classes(probabilities: Floats, codes: Codes) -> Codes:
     >>> likely_classes(np.array([[0.6, 0.4], [0.9, 0.1], [0.1, 0.9], [0.9, 0.1]]), np.array([1, 1, 0, 0])).tolist()
     [1, 0, 1, 0]
     """
-    frequency = np.bincount(codes, minlength=probabilities.shape[1]).clip(1)
-    balanced = probabilities / frequency
-    own = balanced[np.arange(len(codes)), codes]
-    return np.where(own < _LEAST_OF_BEST * balanced.max(axis=1), balanced.argmax(axis=1), codes)
+    balanced = _balanced(probabilities, codes)
+    return np.where(_share_of_best(balanced, codes) < _LEAST_OF_BEST, balanced.argmax(axis=1), codes)
+
+
+def doubt_labels(probabilities: Floats, graph: Graph, codes: Codes) -> tuple[Codes, Floats]:
+    """Judge labels by the probe and the neighbours alike: the one judgement of insights and of pruning.
+
+    Returns
+    -------
+    likely : (n,) int array
+        The class that each sample seems to be of.
+    doubts : (n,) array
+        From 0, where the label is the most probable class, towards 1.
+    """
+    both = (probabilities + neighbor_votes(graph, codes)) / 2
+    return likely_classes(both, codes), 1 - _share_of_best(_balanced(both, codes), codes)
+
+
+def _balanced(probabilities: Floats, codes: Codes) -> Floats:
+    return np.asarray(probabilities / np.bincount(codes, minlength=probabilities.shape[1]).clip(1))
+
+
+def _share_of_best(balanced: Floats, codes: Codes) -> Floats:
+    return np.asarray(balanced[np.arange(len(codes)), codes] / balanced.max(axis=1))
 
 
 def neighbor_votes(graph: Graph, codes: Codes) -> Floats:

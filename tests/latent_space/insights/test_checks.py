@@ -18,6 +18,7 @@ from latent_space.insights.domains import find_domain_gaps
 from latent_space.insights.duplicates import find_near_duplicates
 from latent_space.insights.explanations import explain
 from latent_space.neighbors import build_graph
+from latent_space.space import as_space
 
 
 @given(seed=st.integers(0, 10_000), n_features=st.integers(2, 16), scale=st.sampled_from([1e-3, 1.0, 1e3]))
@@ -105,13 +106,13 @@ def test_classes_that_all_neighbours_contradict_are_found():
     given_labels = np.array(["cat", "dog", "cow", None], object)[truth]
     wrong = np.flatnonzero(truth == 0)[:8]
     given_labels[wrong] = "dog"
-    check = find_wrong_classes(build_graph(latents), given_labels)
+    check = find_wrong_classes(as_space(latents), given_labels)
     assert np.flatnonzero(check.verdict).tolist() == sorted(wrong)
     assert np.isnan(check.score[truth == 3]).all()
     assert check.score[wrong].min() > np.nanmax(np.delete(check.score, wrong))
     numbers = pd.array(np.searchsorted(["cat", "cow", "dog"], np.where(truth == 3, "cat", given_labels)), dtype="Int64")
     numbers[truth == 3] = pd.NA
-    again = find_wrong_classes(build_graph(latents), numbers.astype(object))
+    again = find_wrong_classes(as_space(latents), numbers.astype(object))
     np.testing.assert_array_equal(again.verdict, check.verdict)
 
 

@@ -181,7 +181,7 @@ def test_clean_samples_are_rarely_claimed():
     for seed in range(8):
         population = make_population(make_scenes(np.random.default_rng(seed), n=100), 100)
         space, split = sample_space(population), np.full(100, "training")
-        claimed.append(find_doubts(population.samples, population.instances, space.graph, split).check.verdict.mean())
+        claimed.append(find_doubts(population.samples, population.instances, space, split).check.verdict.mean())
     assert np.mean(claimed) <= 0.01
 
 
