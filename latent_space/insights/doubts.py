@@ -120,23 +120,22 @@ def told_object(row: pd.Series, found: Contradictions, number: int) -> str:
 
     Examples
     --------
-    >>> row = pd.Series({"sample_id": "a.jpg", "instance_id": "a.jpg:6", "kind": "pred", "confidence": 0.92})
+    >>> values = {"sample_id": "a.jpg", "instance_id": "a.jpg:6", "kind": "pred", "label": "box", "confidence": 0.92}
+    >>> row = pd.Series(values)
     >>> told_object(row, Contradictions(np.ones(1), np.zeros(1), np.zeros(1)), 0)
-    'object 6 of a.jpg (the model is 92% sure of it, and it has no ground truth)'
+    'object 6 of a.jpg (box: the model is 92% sure of it, and it has no ground truth)'
     """
     overlap, of_any = found.overlaps[number], found.overlaps_of_any[number]
     which = str(row.get("instance_id", "")).removeprefix(f"{row['sample_id']}:")
     name = f"object {which} of {row['sample_id']}" if which else f"an object of {row['sample_id']}"
-    label = row.get("label")
-    what = label if isinstance(label, str) else "it"
+    label = f"{row['label']}: " if isinstance(row.get("label"), str) else ""
     swapped, apart = of_any >= _SAME and overlap < of_any - _APART, of_any < _APART
     if row["kind"] == "pred":
-        sure = f"the model is {row['confidence']:.0%} sure of {what if swapped else 'it'}"
-        rest = "the ground truth is of another class" if swapped else "it has no ground truth"
-        end = f"and {rest}" if swapped or apart else f"but no ground truth overlaps with it by more than {of_any:.0%}"
-        return f"{name} ({sure}, {end})"
-    if swapped:
-        return f"{name} (annotated as {what}, but the model finds another class there)"
-    if apart:
-        return f"{name} (annotated, but the model finds nothing there)"
-    return f"{name} (annotated, but nothing that the model finds overlaps with it by more than {of_any:.0%})"
+        end = f"but no ground truth overlaps with it by more than {of_any:.0%}"
+        if swapped or apart:
+            end = "and " + ("the ground truth is of another class" if swapped else "it has no ground truth")
+        return f"{name} ({label}the model is {row['confidence']:.0%} sure of it, {end})"
+    end = f"nothing that the model finds overlaps with it by more than {of_any:.0%}"
+    if swapped or apart:
+        end = f"the model finds {'another class' if swapped else 'nothing'} there"
+    return f"{name} ({label}annotated, but {end})"
