@@ -18,7 +18,7 @@ from latent_space.labelling.target import Target
 from latent_space.measures import LOSS, Measure, measures
 from latent_space.population import Population
 
-_NEARLY_ALL = 0.9
+NEARLY_ALL = 0.9
 _LISTED = 10
 
 
@@ -71,7 +71,7 @@ def _takes_a_label(population: Population, measure: Measure) -> bool:
     """Tell whether a measure is known for nearly all labelled samples and for no other."""
     known = np.isfinite(measure.errors(population.samples))
     labelled = is_labelled(population)
-    return not known[~labelled].any() and bool(known[labelled].mean() >= _NEARLY_ALL)
+    return not known[~labelled].any() and bool(known[labelled].mean() >= NEARLY_ALL)
 
 
 def _named(population: Population, name: str) -> Measure | None:

@@ -17,7 +17,7 @@ import pandas as pd
 
 from latent_space.curves import Curve, draw_curve, save_curves
 from latent_space.labelling.accuracy import Accuracy
-from latent_space.labelling.choice import choose_target
+from latent_space.labelling.choice import NEARLY_ALL, choose_target
 from latent_space.labelling.prediction import LEAST_KNOWN, PredictedError, predict_error
 from latent_space.labelling.ranking import rank_for_labelling
 from latent_space.labelling.reasons import Reasons
@@ -239,6 +239,12 @@ def _notes(case: _Case, predicted: PredictedError | None, table: pd.DataFrame) -
         notes.append(
             f"The {case.target.label} of unlabelled samples is measured, not predicted: sorting by it takes no label, "
             "so there is no curve of labels saved."
+        )
+    n_labelled, n_judged = int(is_labelled(case.population)[case.space.rows].sum()), int(np.isfinite(case.errors).sum())
+    if case.target is not None and n_judged < NEARLY_ALL * n_labelled:
+        notes.append(
+            f"The {case.target.label} is known for {n_judged:,} of {n_labelled:,} labelled samples; what is predicted "
+            "holds for such samples only."
         )
     if len(case.space) > 1 and not np.ptp(case.space.latents, axis=0).any():
         notes.append("All latents are the same: nothing tells the samples apart.")

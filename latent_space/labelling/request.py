@@ -178,7 +178,7 @@ def check_classes(values: npt.NDArray[Any], name: str) -> None:
     n_classes, most = known.nunique(), max(_FEW_CLASSES, len(known) // _LEAST_PER_CLASS)
     if pd.api.types.is_float_dtype(known) and not np.array_equal(known, np.round(known)):
         got = "numbers with decimals"
-    elif len(known) and not 2 <= n_classes <= most:
+    elif len(values) and not 2 <= n_classes <= most:
         got = f"{n_classes:,} different values"
     else:
         return

@@ -226,6 +226,18 @@ def test_training_windows_without_labels_may_be_picked_too(detected):
     )
 
 
+def test_a_measure_of_some_labelled_samples_says_so(detected):
+    right = detected.samples["metric_right"].where(np.arange(300) % 3 == 0)
+    found = recommend_labelling(detected.with_column("metric_some", right), Request(5, measure="right"))
+    assert found.notes == ()
+    run = detected.run | {"metrics": detected.run["metrics"] | {"some": "Upward"}}
+    partly = Population(detected.samples.assign(metric_some=right), detected.latents, run=run)
+    found = recommend_labelling(partly, Request(5, measure="some"))
+    assert found.notes == (
+        "The some is known for 75 of 225 labelled samples; what is predicted holds for such samples only.",
+    )
+
+
 def test_most_samples_may_be_failures(detected):
     mostly = detected.with_column("metric_right", 1 - detected.samples["metric_right"], replace=True)
     found = recommend_labelling(mostly, Request(5))

@@ -117,6 +117,7 @@ def test_a_loss_that_is_measured_for_all_is_known_beside_another_measure(populat
         (np.arange(300), "300 different values"),
         (np.zeros(300, int), "1 different values"),
         (np.array(["a", None] * 150, object), "1 different values"),
+        (np.array([None] * 300, object), "0 different values"),
     ],
 )
 def test_what_are_no_classes_is_refused(values, got):
