@@ -2,9 +2,9 @@
 
 HDBSCAN runs on the stored neighbour graph: mutual reachability along its edges, parts of the graph joined by their
 centers. That is what scales: it needs no search of its own, takes seconds for 45,000 samples, and has no threads. (On a
-map it would find the map's faults.) k-means runs on the first principal components, with the number of clusters
-that has the highest mean silhouette (P. J. Rousseeuw, Journal of Computational and Applied Mathematics 1987) on a
-seeded part of the samples.
+map it would find the map's faults.) k-means runs on the first principal components, in which far samples are drawn in
+so that a few of them do not take all clusters, with the number of clusters that has the highest mean silhouette
+(P. J. Rousseeuw, Journal of Computational and Applied Mathematics 1987) on a seeded part of the samples.
 
 **Conventions**: clusters are numbered by size, the largest is 0; -1 is noise (HDBSCAN only). Distances are Euclidean,
 in the latents' units; a sample that is noise has its distance to the nearest center. Same latents and `random_state`
@@ -20,6 +20,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from latent_space.joined_graph import joined_graph
 from latent_space.neighbors import Graph, build_graph, checked_latents
 from latent_space.space import Space
 
@@ -166,7 +167,10 @@ def subgroups(latents: npt.ArrayLike, cluster_ids: npt.ArrayLike, *, random_stat
 
 
 def reduced(points: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Return the (up to 32) principal components of the points, the same whatever the thread count."""
+    """Return the (up to 32) principal components of the points with far ones drawn in, whatever the thread count.
+
+    A point keeps its direction from the median; its distance r becomes R asinh(r / R), with R half the median distance.
+    """
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):  # sums over threads differ in their last bits
@@ -176,6 +180,12 @@ def reduced(points: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         if centered.shape[1] > _COMPONENTS:
             _, axes = np.linalg.eigh(centered.T @ centered)
             centered = centered @ axes[:, ::-1][:, :_COMPONENTS]
+        centered -= np.median(centered, axis=0)
+        away = np.linalg.norm(centered, axis=1)
+        radius = np.median(away) / 2
+        if radius > 0:
+            far = away > 0
+            centered[far] *= (radius * np.arcsinh(away[far] / radius) / away[far])[:, None]
     return centered.astype(np.float32)
 
 
@@ -227,46 +237,8 @@ def _hdbscan(points: npt.NDArray[np.float32], graph: Graph) -> tuple[Ints, dict[
         copy=True,
     )
     with _quiet():
-        ids: Ints = model.fit(_joined(points, graph)).labels_.astype(np.int64)
+        ids: Ints = model.fit(joined_graph(points, graph)).labels_.astype(np.int64)
     return ids, {"name": "excess of mass", "min_cluster_size": smallest, "min_samples": _MIN_SAMPLES}
-
-
-def _joined(points: npt.NDArray[np.float32], graph: Graph) -> Any:
-    """Return the graph as a symmetric matrix of distances that hangs together."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    n, k = graph.indices.shape
-    start, end = np.repeat(np.arange(n), k), graph.indices.ravel()
-    least = float(graph.distances.max()) * 1e-9  # a distance of 0 would be no edge
-    far = np.maximum(graph.distances.ravel().astype(np.float64), least)
-    part = connected_components(coo_array((far, (start, end)), shape=(n, n)), directed=False)[1]
-    if part.max() > 0:
-        links, lengths = _links(points, part)
-        start, end, far = np.append(start, links[0]), np.append(end, links[1]), np.append(far, lengths)
-    both = np.hstack([np.stack([start, end]), np.stack([end, start])])
-    order = np.lexsort((both[1], both[0]))
-    both, far = both[:, order], np.tile(far, 2)[order]
-    kept = np.append(True, (np.diff(both) != 0).any(axis=0))  # the two ends may both name each other
-    return coo_array((far[kept], (both[0][kept], both[1][kept])), shape=(n, n)).tocsr()
-
-
-def _links(points: npt.NDArray[np.float32], part: Ints) -> tuple[Ints, Floats]:
-    """Join the parts of the graph one after another, each to the nearest one that is joined, by their first members."""
-    first = np.unique(part, return_index=True)[1]
-    centers = points[first].astype(np.float64)
-    reach, nearest = np.full(len(first), np.inf), np.zeros(len(first), np.int64)
-    joined, pairs, lengths = 0, [], []
-    reach[0] = -1.0
-    for _ in range(len(first) - 1):
-        away = np.linalg.norm(centers - centers[joined], axis=1)
-        closer = away < reach
-        reach[closer], nearest[closer] = away[closer], joined
-        joined = int(np.where(reach < 0, np.inf, reach).argmin())
-        pairs.append((first[joined], first[nearest[joined]]))
-        lengths.append(reach[joined])
-        reach[joined] = -1.0
-    return np.array(pairs, np.int64).T, np.array(lengths)
 
 
 def _described(points: npt.NDArray[np.float32], ids: Ints, criterion: dict[str, Any]) -> Clusters:

@@ -67,6 +67,19 @@ def test_constant_latents_and_a_handful_are_one_cluster(method, latents):
     assert (subgroups(latents, found.cluster_ids) == 0).all()
 
 
+def test_more_copies_than_neighbours_are_clusters():
+    """All distances of their graph are 0."""
+    latents = np.repeat(np.eye(2), 20, axis=0)
+    assert cluster(latents, method="hdbscan").cluster_ids.tolist() == [0] * 20 + [1] * 20
+
+
+def test_a_few_far_samples_do_not_take_all_clusters_of_kmeans():
+    latents, truth = blobs((100, 100), apart=12)
+    latents[:4] += 400 * np.eye(16)[:4]
+    ids = cluster(latents, method="kmeans").cluster_ids
+    assert set(ids[4:][truth[4:] == 0]).isdisjoint(ids[truth == 1])
+
+
 @pytest.mark.parametrize("method", CLUSTER_METHODS)
 @given(n=st.integers(4, 40), n_different=st.integers(2, 9), seed=st.integers(0, 99))
 @settings(max_examples=8, deadline=None)
