@@ -96,7 +96,7 @@ def _beside_their_split(worst: Floats, split: npt.NDArray[np.str_]) -> Check:
 
 def _about_objects(check: Check, names: npt.NDArray[np.object_], instances: pd.DataFrame, found: Contradictions) -> str:
     doubted = np.flatnonzero(check.verdict)
-    text = f"{len(doubted):,} samples have objects whose ground truth the model contradicts"
+    text = f"{len(doubted):,} samples have objects on which the model contradicts the ground truth"
     worst = doubted[np.argsort(-check.score[doubted], kind="stable")][:_NAMED]
     if not len(worst):
         return f"{text}."
@@ -123,19 +123,18 @@ def told_object(row: pd.Series, found: Contradictions, number: int) -> str:
     >>> values = {"sample_id": "a.jpg", "instance_id": "a.jpg:6", "kind": "pred", "label": "box", "confidence": 0.92}
     >>> row = pd.Series(values)
     >>> told_object(row, Contradictions(np.ones(1), np.zeros(1), np.zeros(1)), 0)
-    'object 6 of a.jpg (box: the model is 92% sure of it, and it has no ground truth)'
+    'object 6 of a.jpg (box: found with 92% confidence, but not annotated)'
     """
     overlap, of_any = found.overlaps[number], found.overlaps_of_any[number]
     which = str(row.get("instance_id", "")).removeprefix(f"{row['sample_id']}:")
     name = f"object {which} of {row['sample_id']}" if which else f"an object of {row['sample_id']}"
     label = f"{row['label']}: " if isinstance(row.get("label"), str) else ""
-    swapped, apart = of_any >= _SAME and overlap < of_any - _APART, of_any < _APART
-    if row["kind"] == "pred":
-        end = f"but no ground truth overlaps with it by more than {of_any:.0%}"
-        if swapped or apart:
-            end = "and " + ("the ground truth is of another class" if swapped else "it has no ground truth")
-        return f"{name} ({label}the model is {row['confidence']:.0%} sure of it, {end})"
-    end = f"nothing that the model finds overlaps with it by more than {of_any:.0%}"
-    if swapped or apart:
-        end = f"the model finds {'another class' if swapped else 'nothing'} there"
-    return f"{name} ({label}annotated, but {end})"
+    is_found = row["kind"] == "pred"
+    own, other = ("found", "annotated") if is_found else ("annotated", "found")
+    sure = f" with {row['confidence']:.0%} confidence" if is_found else ""
+    end = f"but overlapping by {of_any:.0%} with what is {other}"
+    if of_any < _APART:
+        end = f"but not {other}"
+    elif of_any >= _SAME and overlap < of_any - _APART:
+        end = f"but {other} as another class"
+    return f"{name} ({label}{own}{sure}, {end})"

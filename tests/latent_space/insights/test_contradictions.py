@@ -168,10 +168,10 @@ def test_samples_and_objects_get_their_columns_and_the_finding_names_objects():
     assert set(objects.nlargest(3).index.str.slice(0, 4)) <= {"s007", "s009", "s011"}
     (mislabel,) = [one for one in found.insights if one.kind == "mislabel"]
     assert mislabel.description.startswith(
-        "3 samples have objects whose ground truth the model contradicts, above all: "
+        "3 samples have objects on which the model contradicts the ground truth, above all: "
     )
-    assert "of s007 (box: the model is" in mislabel.description
-    assert "and it has no ground truth)" in mislabel.description
+    assert "of s007 (box: found with" in mislabel.description
+    assert "% confidence, but not annotated)" in mislabel.description
     again = add_insights(enriched, sample_space(enriched))
     pd.testing.assert_frame_equal(again.instances, enriched.instances)
 
@@ -188,12 +188,12 @@ def test_clean_samples_are_rarely_claimed():
 @pytest.mark.parametrize(
     ("kind", "overlap", "of_any", "text"),
     [
-        ("pred", 0.0, 0.0, "(box: the model is 92% sure of it, and it has no ground truth)"),
-        ("pred", 0.0, 0.8, "(box: the model is 92% sure of it, and the ground truth is of another class)"),
-        ("pred", 0.3, 0.3, "(box: the model is 92% sure of it, but no ground truth overlaps with it by more than 30%)"),
-        ("gt", 0.0, 0.0, "(box: annotated, but the model finds nothing there)"),
-        ("gt", 0.0, 0.8, "(box: annotated, but the model finds another class there)"),
-        ("gt", 0.4, 0.4, "(box: annotated, but nothing that the model finds overlaps with it by more than 40%)"),
+        ("pred", 0.0, 0.0, "(box: found with 92% confidence, but not annotated)"),
+        ("pred", 0.0, 0.8, "(box: found with 92% confidence, but annotated as another class)"),
+        ("pred", 0.3, 0.3, "(box: found with 92% confidence, but overlapping by 30% with what is annotated)"),
+        ("gt", 0.0, 0.0, "(box: annotated, but not found)"),
+        ("gt", 0.0, 0.8, "(box: annotated, but found as another class)"),
+        ("gt", 0.4, 0.4, "(box: annotated, but overlapping by 40% with what is found)"),
     ],
 )
 def test_objects_are_told(kind, overlap, of_any, text):
