@@ -56,11 +56,11 @@ def _chosen(
     run: Path, population: "Population", from_file: Path | None, insight: str | None
 ) -> tuple[list[str], dict[str, str] | None, str]:
     """Return the ids, why they were chosen, and what to call them."""
-    from latent_space.selections import read_insight, read_reasons, read_selection
+    from latent_space.selections import read_choice, read_insight
 
     if (from_file is None) == (insight is None):
         raise ValueError("from or insight must be given, and not both; say what to export.")
     if from_file is not None:
-        return read_selection(from_file, population), read_reasons(from_file), from_file.stem
+        return *read_choice(from_file, population), from_file.stem
     ids, title = read_insight(run, str(insight))
     return ids, dict.fromkeys(ids, title), f"insight_{insight}"

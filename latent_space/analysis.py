@@ -12,7 +12,7 @@ from latent_space.insights.finding import add_insights, find_insights
 from latent_space.insights.insight import Insights, write_insights
 from latent_space.maps import add_maps, draw_maps
 from latent_space.population import Population
-from latent_space.progress import track
+from latent_space.progress import working
 from latent_space.space import Space, sample_space, write_graph
 
 
@@ -65,7 +65,8 @@ def analyse(population: Population, *, cache: Path | None = None, seed: int = 0)
     space = sample_space(population)
     population = add_maps(population, space=space, cache=cache, random_state=seed)
     mapped = time.perf_counter()
-    [insights] = [find_insights(population, space, random_state=seed) for _ in track([None], "insights")]
+    with working("insights"):
+        insights = find_insights(population, space, random_state=seed)
     population = add_insights(population, space, insights=insights)
     seconds = {"maps": mapped - start, "insights": time.perf_counter() - mapped}
     return Analysis(population, space, insights, seconds)

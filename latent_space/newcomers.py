@@ -6,14 +6,13 @@ nearer than that to their nearest other, so 1 means farther off than any, and `i
 """
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from latent_space.maps import MAPPED_METHODS
 from latent_space.neighbors import find_neighbors
 from latent_space.placement import place_among
 from latent_space.population import Population
-from latent_space.space import N_NEIGHBORS, Space
+from latent_space.space import N_NEIGHBORS, Space, spread
 
 STRANGE = 0.99
 NEW = "new"
@@ -57,17 +56,18 @@ def place_newcomers(new: Population, known: Population, space: Space) -> Populat
         flat = known.samples[[f"{method}_x", f"{method}_y"]].to_numpy(np.float32)[space.rows]
         placed = place_among(near, flat, n=len(flat))
         for axis, column in zip("xy", placed.T, strict=True):
-            new = new.with_column(f"{method}_{axis}", _full(column, rows, len(new)), replace=True)
+            places = spread(column, rows, len(new)).astype(np.float32)
+            new = new.with_column(f"{method}_{axis}", places, replace=True)
     nearest = near.distances[:, 0]
     usual = np.sort(space.graph.distances[:, 0]) if space.graph.n_neighbors else np.zeros(0)
-    score = np.searchsorted(usual, nearest) / max(1, len(usual))
+    score = spread(np.searchsorted(usual, nearest) / max(1, len(usual)), rows, len(new))
     names = np.full(len(new), None, object)
     names[rows] = known.samples["sample_id"].to_numpy(object)[space.rows[near.indices[:, 0]]]
     columns = {
         "nearest_sample_id": names,
-        "nearest_distance": _full(nearest, rows, len(new)),
-        "strangeness_score": _full(score, rows, len(new)),
-        "is_strange": _full(score, rows, len(new)) > STRANGE,
+        "nearest_distance": spread(nearest, rows, len(new)),
+        "strangeness_score": score,
+        "is_strange": score > STRANGE,
     }
     for name, values in columns.items():
         new = new.with_column(name, values, replace=True)
@@ -103,9 +103,3 @@ def beside(new: Population, known: Population, folder: str) -> Population:
     placement = [name for name in _PLACEMENT if name not in shared]
     joined = pd.concat([others[shared], mine[[*shared, *placement]]], ignore_index=True)
     return Population(joined, np.concatenate([known.latents, new.latents]), run=known.run)
-
-
-def _full(values: npt.NDArray[np.floating], rows: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.float32]:
-    full = np.full(n, np.nan, np.float32)
-    full[rows] = values
-    return full

@@ -4,7 +4,11 @@
 """
 
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 T = TypeVar("T")
 
@@ -26,6 +30,20 @@ def track(items: Iterable[T], description: str, *, total: int | None = None) -> 
     >>> sum(track([1, 2, 3], "adding"))
     6
     """
+    with _bar() as progress:
+        yield from progress.track(items, total=total, description=description)
+
+
+@contextmanager
+def working(description: str) -> Iterator[None]:
+    """Show a bar on standard error while one piece of work is done."""
+    with _bar() as progress:
+        task = progress.add_task(description, total=1)
+        yield
+        progress.advance(task)
+
+
+def _bar() -> "Progress":
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -44,5 +62,4 @@ def track(items: Iterable[T], description: str, *, total: int | None = None) -> 
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        yield from progress.track(items, total=total, description=description)
+    return Progress(*columns, console=console, disable=not console.is_terminal)

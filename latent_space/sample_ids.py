@@ -25,16 +25,21 @@ def read_sample_ids(path: str | os.PathLike[str]) -> list[str]:
     ValueError
         If it does not hold sample ids, or none at all.
     """
+    return list(dict.fromkeys(read_sample_columns(path)["sample_id"]))
+
+
+def read_sample_columns(path: str | os.PathLike[str]) -> dict[str, list[str]]:
+    """Return the columns of a table of sample ids as texts, `sample_id` alone of JSON; see `read_sample_ids`."""
     file = Path(path)
     if not file.is_file():
         raise FileNotFoundError(f"file of sample ids must exist; got {file}.")
     try:
-        found = _from_json(file) if file.suffix.lower() == ".json" else _from_csv(file)
+        found = {"sample_id": _from_json(file)} if file.suffix.lower() == ".json" else _from_csv(file)
     except (ValueError, OSError) as error:
         raise ValueError(f"{file} must be JSON or CSV with sample ids; got: {error}") from error
-    if not found:
+    if not found["sample_id"]:
         raise ValueError(f"{file} must hold at least one sample id; got none.")
-    return list(dict.fromkeys(found))
+    return found
 
 
 def _from_json(file: Path) -> list[str]:
@@ -45,10 +50,10 @@ def _from_json(file: Path) -> list[str]:
     return ids
 
 
-def _from_csv(file: Path) -> list[str]:
+def _from_csv(file: Path) -> dict[str, list[str]]:
     import pandas as pd
 
     table = pd.read_csv(file, dtype=str, keep_default_na=False)
     if "sample_id" not in table:
         raise ValueError(f"columns {', '.join(map(str, table.columns))}, and no sample_id")
-    return [str(one) for one in table["sample_id"]]
+    return {str(name): [str(one) for one in table[name]] for name in table}

@@ -11,15 +11,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from latent_space.exports.columns import find_column, texts
-from latent_space.run_folder import INSIGHTS_FILE, read_file, read_json
-from latent_space.sample_ids import read_sample_ids
+from latent_space.insights.insight import read_insights
+from latent_space.run_folder import INSIGHTS_FILE
+from latent_space.sample_ids import read_sample_columns
 
 if TYPE_CHECKING:
     from latent_space.population import Population
 
 
 def read_selection(path: str | os.PathLike[str], population: "Population") -> list[str]:
-    """Return the ids of the samples that a file selects.
+    """Return the ids of the samples that a file selects; see `read_choice`."""
+    return read_choice(path, population)[0]
+
+
+def read_choice(path: str | os.PathLike[str], population: "Population") -> tuple[list[str], dict[str, str] | None]:
+    """Return the ids of the samples that a file selects, and why each was where it has a column ``reason``.
 
     Parameters
     ----------
@@ -38,18 +44,14 @@ def read_selection(path: str | os.PathLike[str], population: "Population") -> li
     file = Path(path)
     image_ids = _image_ids(file) if file.suffix.lower() == ".json" and file.is_file() else None
     if image_ids is not None:
-        return _by_image(file, image_ids, population)
-    ids = read_sample_ids(file)
-    decisions = _column(file, "decision")
-    kept = [one for one in ids if decisions.get(one, "keep") == "keep"]
+        return _by_image(file, image_ids, population), None
+    columns = read_sample_columns(file)
+    ids = columns["sample_id"]
+    decisions = dict(zip(ids, columns.get("decision", []), strict=False))
+    kept = [one for one in dict.fromkeys(ids) if decisions.get(one, "keep") == "keep"]
     if not kept:
         raise ValueError(f"{file} must hold at least one sample to keep; got none.")
-    return kept
-
-
-def read_reasons(path: str | os.PathLike[str]) -> dict[str, str] | None:
-    """Return why each sample of a selection was chosen, by sample id, where the file has a column ``reason``."""
-    return _column(Path(path), "reason") or None
+    return kept, dict(zip(ids, columns["reason"], strict=True)) if "reason" in columns else None
 
 
 def read_insight(run_dir: str | os.PathLike[str], insight_id: str) -> tuple[list[str], str]:
@@ -63,27 +65,12 @@ def read_insight(run_dir: str | os.PathLike[str], insight_id: str) -> tuple[list
         If none has this id.
     """
     file = Path(run_dir) / INSIGHTS_FILE
-    content = read_file(file, read_json)
-    if content is None:
+    if not file.is_file():
         raise FileNotFoundError(f"The run must have insights; {file} does not exist. Run `armscope explore` again.")
-    insights = content.get("insights")
-    known = {str(one.get("id")): one for one in insights if isinstance(one, dict)} if isinstance(insights, list) else {}
+    known = {one.id: one for one in read_insights(run_dir).insights}
     if insight_id not in known:
         raise ValueError(f"insight must be one of {', '.join(known) or 'none'}; got {insight_id!r}.")
-    ids = known[insight_id].get("sample_ids")
-    if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids):
-        raise ValueError(f"{file} must hold the sample_ids of insight {insight_id!r}; got {type(ids).__name__}.")
-    return ids, str(known[insight_id].get("title", insight_id))
-
-
-def _column(file: Path, name: str) -> dict[str, str]:
-    """Return a column of a table of samples, by sample id; nothing where the file is no such table."""
-    if file.suffix.lower() == ".json":
-        return {}
-    import pandas as pd
-
-    table = pd.read_csv(file, dtype=str, keep_default_na=False)
-    return dict(zip(table["sample_id"], table[name], strict=True)) if name in table else {}
+    return list(known[insight_id].sample_ids), known[insight_id].title
 
 
 def _image_ids(file: Path) -> list[Any] | None:

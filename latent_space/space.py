@@ -55,12 +55,19 @@ class Space:
         >>> space.spread([5.0, 6.0]).tolist()
         [5.0, nan, 6.0]
         """
-        array = np.asarray(values, np.float64)
-        if array.shape != (len(self.rows),):
-            raise ValueError(f"values must be one per row that has latents, {len(self.rows)}; got shape {array.shape}.")
-        full = np.full(self.n_rows, fill)
-        full[self.rows] = array
-        return full
+        return spread(values, self.rows, self.n_rows, fill)
+
+
+def spread(
+    values: npt.ArrayLike, rows: npt.NDArray[np.int64], n_rows: int, fill: float = np.nan
+) -> npt.NDArray[np.float64]:
+    """Return one value per row of a table of `n_rows`, from the values of some rows; see `Space.spread`."""
+    array = np.asarray(values, np.float64)
+    if array.shape != (len(rows),):
+        raise ValueError(f"values must be one per row that has latents, {len(rows)}; got shape {array.shape}.")
+    full = np.full(n_rows, fill)
+    full[rows] = array
+    return full
 
 
 def as_space(latents: npt.ArrayLike, *, n_neighbors: int = N_NEIGHBORS, metric: Metric = "euclidean") -> Space:

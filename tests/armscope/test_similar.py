@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from latent_space.insights.insight import Insight, Insights, write_insights
 from latent_space.population import Population
 
 HOUSE = Path(__file__).resolve().parents[2]
@@ -81,8 +82,8 @@ def test_a_selection_of_the_page_is_exported(run, tmp_path, name, content):
 
 
 def test_an_insight_is_exported_with_its_title_as_reason(run):
-    insights = {"insights": [{"id": "slice-1", "title": "dark", "sample_ids": ["名.png"]}]}
-    (run / "insights.json").write_text(json.dumps(insights))
+    found = Insight("slice-1", "outlier", "dark", "", 1, 0.5, None, None, (), ("名.png",))
+    write_insights(run, Insights((found,), {}, {}))
     done = armscope("export", run, "--insight", "slice-1", "--format", "yolo")
     assert done.returncode == 0, done.stderr
     assert (

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from latent_space.insights.insight import Insight, Insights, write_insights
 from latent_space.population import Population
-from latent_space.selections import read_insight, read_reasons, read_selection
+from latent_space.selections import read_choice, read_insight, read_selection
 
 
 @pytest.fixture
@@ -38,12 +39,11 @@ def test_ids_that_are_kept_as_numbers(tmp_path):
 def test_of_a_table_that_decides_the_samples_to_keep(population, tmp_path):
     file = write(tmp_path / "pruning.csv", "sample_id,decision,rank,reason\n007,keep,1,rare\n名.jpg,drop,2,twice\n")
     assert read_selection(file, population) == ["007"]
-    assert read_reasons(file) == {"007": "rare", "名.jpg": "twice"}
+    assert read_choice(file, population) == (["007"], {"007": "rare", "名.jpg": "twice"})
     write(file, "sample_id,decision\n007,drop\n")
     with pytest.raises(ValueError, match="at least one sample to keep; got none"):
         read_selection(file, population)
-    assert read_reasons(file) is None
-    assert read_reasons(tmp_path / "a.json") is None
+    assert read_choice(write(tmp_path / "a.json", ["007"]), population) == (["007"], None)
 
 
 @pytest.mark.parametrize(
@@ -81,10 +81,11 @@ def test_image_ids_without_a_column_of_them(tmp_path):
 def test_insights(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"insights.json does not exist"):
         read_insight(tmp_path, "slice-1")
-    content = {"insights": [{"id": "slice-1", "title": "dark", "sample_ids": ["b", "a"]}, {"id": "broken"}]}
-    write(tmp_path / "insights.json", content)
+    found = Insight("slice-1", "outlier", "dark", "", 2, 0.5, None, None, (), ("b", "a"))
+    write_insights(tmp_path, Insights((found,), {}, {}))
     assert read_insight(tmp_path, "slice-1") == (["b", "a"], "dark")
-    with pytest.raises(ValueError, match="insight must be one of slice-1, broken; got 'slice-2'"):
+    with pytest.raises(ValueError, match="insight must be one of slice-1; got 'slice-2'"):
         read_insight(tmp_path, "slice-2")
-    with pytest.raises(ValueError, match="must hold the sample_ids of insight 'broken'"):
+    write(tmp_path / "insights.json", {"insights": [{"id": "broken"}]})
+    with pytest.raises(ValueError, match=r"insights.json must hold insights; got KeyError"):
         read_insight(tmp_path, "broken")
