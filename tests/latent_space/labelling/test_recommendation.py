@@ -18,8 +18,9 @@ from latent_space.run_folder import to_json
 
 @pytest.fixture(autouse=True)
 def few_seeds(monkeypatch):
-    """Replay twice instead of ten times: what is tested here is what becomes of it."""
-    monkeypatch.setattr(recommendation, "replay", lambda *args, **options: replay(*args, n_seeds=2, **options))
+    """Replay two strategies twice instead of all ten times: what is tested here is what becomes of it."""
+    few = {"n_seeds": 2, "strategies": ("auto", "random")}
+    monkeypatch.setattr(recommendation, "replay", lambda *args, **options: replay(*args, **few, **options))
 
 
 def test_the_table_is_ranked_and_reasoned(population):
@@ -261,8 +262,7 @@ def test_columns_that_are_no_classes_are_refused(population):
         recommend_labelling(population, Request(1, classes="loss"))
 
 
-@pytest.mark.parametrize("broken", ["draw_curve", "save_curves"])
-def test_an_interruption_leaves_the_earlier_table_with_its_curves(population, tmp_path, monkeypatch, broken):
+def test_an_interruption_leaves_the_earlier_table_with_its_curves(population, tmp_path, monkeypatch):
     population.save(tmp_path)
     recommend_labelling(population, Request(5, classes="class")).write(tmp_path)
     names = ("labelling.csv", "curves.json", "labelling.png", "labelling_probe.png")
@@ -272,12 +272,13 @@ def test_an_interruption_leaves_the_earlier_table_with_its_curves(population, tm
     def interrupted(*arguments, **options):
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as context:
-        context.setattr(recommendation, broken, interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            other.write(tmp_path)
-    assert {name: (tmp_path / name).read_bytes() for name in names} == before
-    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+    for broken in ("draw_curve", "save_curves"):
+        with monkeypatch.context() as context:
+            context.setattr(recommendation, broken, interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                other.write(tmp_path)
+        assert {name: (tmp_path / name).read_bytes() for name in names} == before
+        assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
     other.write(tmp_path)
     assert not (tmp_path / "labelling_probe.png").exists(), "it was of the earlier request"
     assert len(pd.read_csv(tmp_path / "labelling.csv")) == 7
