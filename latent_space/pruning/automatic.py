@@ -105,7 +105,7 @@ def _probabilities(pool: Pool) -> Floats | None:
 def _doubtful(pool: Pool, probabilities: Floats | None, reasons: Reasons) -> Flags:
     """Tell which labels are probably wrong, and say why."""
     doubtful = np.zeros(len(pool), bool) if pool.suspects is None else pool.suspects.copy()
-    reasons[doubtful] = "label doubtful: model and neighbours contradict it"
+    reasons[doubtful] = "label doubtful: the model or the neighbours contradict it"
     if pool.codes is not None and probabilities is not None:
         seems, _ = doubt_labels(probabilities, pool.graph, pool.codes)
         for sample in np.flatnonzero(seems != pool.codes):

@@ -64,7 +64,7 @@ def test_suspects_are_kept_last(blobs):
     suspects[:30] = True
     choice = choose(make_pool(blobs[0], suspects=suspects, losses=np.ones(240)), 0.8)
     assert not choice.is_kept[:30].any()
-    assert choice.reasons[0] == "label doubtful: model and neighbours contradict it"
+    assert choice.reasons[0] == "label doubtful: the model or the neighbours contradict it"
 
 
 def test_copies_go_before_anything_unique(blobs):
