@@ -122,14 +122,12 @@ class Population:
             )
         samples = read_file(folder / SAMPLES_FILE, pd.read_parquet)
         latents = read_file(folder / LATENTS_FILE, np.load)
+        latents = np.zeros((len(samples), 0), np.float32) if latents is None else latents
+        instances = read_file(folder / INSTANCES_FILE, pd.read_parquet)
+        instance_latents = read_file(folder / INSTANCE_LATENTS_FILE, np.load)
+        run = read_file(folder / RUN_FILE, read_json) or {}
         try:
-            return cls(
-                samples,
-                np.zeros((len(samples), 0), np.float32) if latents is None else latents,
-                read_file(folder / INSTANCES_FILE, pd.read_parquet),
-                read_file(folder / INSTANCE_LATENTS_FILE, np.load),
-                read_file(folder / RUN_FILE, read_json) or {},
-            )
+            return cls(samples, latents, instances, instance_latents, run)
         except ValueError as error:
             raise ValueError(f"The files of the run folder {folder} do not belong together: {error}") from error
 

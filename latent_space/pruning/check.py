@@ -142,6 +142,8 @@ class _Outcome:
     def sentence(self) -> str:
         """Say what can be dropped and what that costs, in the score's own numbers."""
         if not self.can_tell():
+            if self.guessing == 1:
+                return "Cannot tell what can be dropped: all samples are of one class."
             learned = "all losses are the same" if np.isnan(self.full) else f"{self.what} {self.full:.3f}"
             return f"Cannot tell what can be dropped: from all samples the probe learns too little ({learned})."
         place = self.place()

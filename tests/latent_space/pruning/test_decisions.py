@@ -91,6 +91,12 @@ def test_constant_latents_drop_nothing(population):
     assert set(done.decisions["reason"]) == {"the check finds nothing that can be dropped"}
 
 
+def test_one_class_says_nothing(population):
+    done = prune(population.with_column("meta_same", ["x"] * 120), classes="same", n_seeds=3)
+    assert done.sentence == "Cannot tell what can be dropped: all samples are of one class."
+    assert done.dropped_ids == []
+
+
 def test_a_share_that_is_asked_for_is_measured_and_told_first(population):
     done = prune(population, keep=0.25, classes="kind", n_seeds=3)
     assert done.curve is not None
