@@ -28,6 +28,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from latent_space.pruning.probe import one_quiet_thread
+
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
@@ -81,7 +83,8 @@ def find_contradictions(instances: pd.DataFrame | None, splits: Mapping[str, str
     split = pd.factorize(pd.Series([splits[name] for name in names]))[0]
     confidence = np.where(is_gt, 0.0, _numbers(table["confidence"]))
     traits = np.column_stack([confidence, boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]])
-    expected = _expected(best, traits, _groups(2 * split + is_gt, labels))
+    with one_quiet_thread():
+        expected = _expected(best, traits, _groups(2 * split + is_gt, labels))
     return Contradictions(*(_spread(values, judged) for values in (expected - best, best, best_of_any)))
 
 
