@@ -65,6 +65,9 @@ def check_place(out: Path) -> None:
         raise FileExistsError(f"out must be a folder; got {out}, which is a file.")
     elif out.suffix.lower() in _FILE_ENDINGS:
         raise ValueError(f"out must be a folder; got {out}, which has the name of a file.")
+    for parent in out.absolute().parents:
+        if parent.is_file():
+            raise FileExistsError(f"out must lie in a folder; got {out}, and {parent} is a file.")
 
 
 def _is_as_written(folder: Path) -> bool:

@@ -81,3 +81,20 @@ def test_what_the_user_can_mend_is_one_line_and_writes_nothing(run, arguments, m
     assert message in str(done.exception)
     assert "\n" not in str(done.exception)
     assert {path.name for path in run.iterdir()} - before <= {"graph.npz"}
+
+
+def test_an_export_that_cannot_be_written_is_told_before_any_work(run, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/notes.txt").write_text("mine")
+    before = {path.name for path in run.iterdir()}
+    for out, message in {
+        "file": "is a file",
+        "file/x": "is a file",
+        "full": "something else",
+        "x.csv": "of a file",
+    }.items():
+        done = prune(run, "--keep", "0.5", "--seeds", "3", "--format", "csv", "--out", tmp_path / out)
+        assert isinstance(done.exception, ValueError | FileExistsError)
+        assert message in str(done.exception)
+    assert {path.name for path in run.iterdir()} == before
