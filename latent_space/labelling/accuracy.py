@@ -85,8 +85,6 @@ def worst(errors: Floats, share: float = FAILURE_SHARE) -> Flags:
     >>> worst(np.array([0.0, 3.0, 1.0, 2.0]), 0.25).tolist()
     [False, True, False, False]
     """
-    if are_binary(errors):
-        return np.asarray(errors == 1)
     ordered = np.sort(errors)[::-1]
     border = ordered[max(round(share * len(errors)) - 1, 0)]
     failed: Flags = errors >= border

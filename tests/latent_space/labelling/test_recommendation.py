@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from latent_space.curves import read_curves
-from latent_space.labelling import recommendation
+from latent_space.labelling import predict_error, recommendation
 from latent_space.labelling.recommendation import as_facts, recommend_labelling
 from latent_space.labelling.replay import replay
 from latent_space.labelling.request import Request
@@ -237,6 +237,18 @@ def test_a_measure_of_some_labelled_samples_says_so(detected):
     assert found.notes == (
         "The some is known for 75 of 225 labelled samples; what is predicted holds for such samples only.",
     )
+
+
+def test_a_chance_that_is_told_is_one(detected):
+    noise = np.random.default_rng(2).normal(0, 2, 300)
+    right = np.where(detected.samples["metric_right"].isna(), np.nan, detected.latents @ [1, 1, 1, 1] + noise > -2)
+    slope = detected.with_column("metric_right", right, replace=True)
+    assert predict_error(slope.latents, 1 - right).mean.min() < 0, "or this test means nothing"
+    found = recommend_labelling(slope, Request(75))
+    for name in ("predicted_error", "predicted_error_low", "predicted_error_high"):
+        assert found.population.samples[name].between(0, 1).all()
+        assert found.table[name].between(0, 1).all()
+    assert not found.table["reason"].str.contains("-").any()
 
 
 def test_most_samples_may_be_failures(detected):
