@@ -57,7 +57,7 @@ def choose_target(population: Population, name: str | None) -> Choice:
         return Choice(target, f"Measure: {LOSS}, which takes a label to know.")
     found = next((one for one in measures(population) if one != loss and _takes_a_label(population, one)), None)
     if found is None:
-        return Choice(target, f"Measure: {LOSS}, since no metric is known for labelled samples alone.")
+        return Choice(target, f"Measure: {LOSS}, since no metric is known for all labelled samples and for no other.")
     target = Target.of(population, found)
     meaning = f" ({int(found.higher_is_worse)} is a failure)" if target.is_binary else ""
     return Choice(

@@ -65,7 +65,7 @@ def test_without_such_a_metric_it_is_the_loss_again(detected):
     samples = detected.samples.drop(columns=["metric_right", "metric_rank"])
     found = choose_target(Population(samples, detected.latents, run=detected.run), None)
     assert found.target == Target(Measure("loss", True))
-    assert found.sentence == "Measure: loss, since no metric is known for labelled samples alone."
+    assert found.sentence == "Measure: loss, since no metric is known for all labelled samples and for no other."
 
 
 @pytest.mark.parametrize(
