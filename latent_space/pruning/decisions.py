@@ -153,6 +153,8 @@ def labelled_pool(
         If there is none, or no such column of classes.
     """
     samples, space = population.samples, space or sample_space(population)
+    if not len(space) and len(samples):
+        raise ValueError("population must have samples with finite latents to be pruned; got none. Explore it again.")
     table = samples.iloc[space.rows]
     losses = table["loss"].to_numpy(np.float64, na_value=np.nan) if "loss" in table else np.full(len(table), np.nan)
     labels = None if classes is None else _class_column(table, classes)

@@ -136,6 +136,8 @@ def test_messages(population):
         prune(population.with_column("loss", np.full(120, np.nan), replace=True), keep=0.5)
     with pytest.raises(ValueError, match="must have training samples with a finite loss"):
         prune(Population(population.samples[100:], population.latents[100:]), keep=0.5)
+    with pytest.raises(ValueError, match="must have samples with finite latents to be pruned; got none"):
+        prune(Population(population.samples, np.full((120, 5), np.nan)), keep=0.5)
     with pytest.raises(ValueError, match="must have latents"):
         prune(Population(population.samples, np.zeros((120, 0))), keep=0.5)
 
