@@ -3,7 +3,7 @@
 Importing this package imports none of its modules: names are resolved on first use.
 """
 
-from importlib import import_module
+from latent_space.lazy_names import lazy_names
 
 _HOME = {
     "DETECTORS": "registry",
@@ -15,23 +15,5 @@ _HOME = {
     "simulate_arm": "simulation",
     "simulate_rig": "simulation",
 }
-__all__ = [
-    "DETECTORS",
-    "add_feature_engineering",
-    "evaluate_scores",
-    "load_detector",
-    "make_detector",
-    "read_series",
-    "simulate_arm",
-    "simulate_rig",
-]
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module 'anomaly_detection' has no attribute {name!r}")
-    return getattr(import_module(f"anomaly_detection.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+__all__ = sorted(_HOME)
+__getattr__, __dir__ = lazy_names(__name__, _HOME)

@@ -3,7 +3,7 @@
 Importing this package imports none of its modules: names are resolved on first use.
 """
 
-from importlib import import_module
+from latent_space.lazy_names import lazy_names
 
 _HOME = {
     "Instances": "instances",
@@ -12,10 +12,5 @@ _HOME = {
     "load_coco": "dataset",
     "match_instances": "matching",
 }
-__all__ = ["Instances", "decode_predictions", "evaluate", "load_coco", "match_instances"]
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module 'armbench_segmentation' has no attribute {name!r}")
-    return getattr(import_module(f"armbench_segmentation.{_HOME[name]}"), name)
+__all__ = sorted(_HOME)
+__getattr__, __dir__ = lazy_names(__name__, _HOME)

@@ -4,7 +4,7 @@ Importing this package imports none of its libraries: names are resolved on firs
 which needs `latent_space.settings` alone, stays small.
 """
 
-from importlib import import_module
+from latent_space.lazy_names import lazy_names
 
 _HOME = {
     "Population": "population",
@@ -19,22 +19,5 @@ _HOME = {
     "select_for_labelling": "labelling",
     "select_to_keep": "pruning",
 }
-__all__ = [
-    "Population",
-    "build_graph",
-    "explore",
-    "find_near_duplicates",
-    "find_slices",
-    "map_quality",
-    "place",
-    "predict_error",
-    "project",
-    "select_for_labelling",
-    "select_to_keep",
-]
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module 'latent_space' has no attribute {name!r}")
-    return getattr(import_module(f"latent_space.{_HOME[name]}"), name)
+__all__ = sorted(_HOME)
+__getattr__, __dir__ = lazy_names(__name__, _HOME)

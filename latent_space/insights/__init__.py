@@ -3,7 +3,7 @@
 Importing this package imports none of its libraries: names are resolved on first use.
 """
 
-from importlib import import_module
+from latent_space.lazy_names import lazy_names
 
 _HOME = {
     "Insight": "insight",
@@ -17,21 +17,5 @@ _HOME = {
     "sentences": "insight",
     "write_insights": "insight",
 }
-__all__ = [
-    "Insight",
-    "Insights",
-    "Slice",
-    "add_insights",
-    "find_insights",
-    "find_near_duplicates",
-    "find_slices",
-    "read_insights",
-    "sentences",
-    "write_insights",
-]
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module 'latent_space.insights' has no attribute {name!r}")
-    return getattr(import_module(f"latent_space.insights.{_HOME[name]}"), name)
+__all__ = sorted(_HOME)
+__getattr__, __dir__ = lazy_names(__name__, _HOME)

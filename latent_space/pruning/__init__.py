@@ -3,7 +3,7 @@
 Importing this package imports none of its libraries: names are resolved on first use.
 """
 
-from importlib import import_module
+from latent_space.lazy_names import lazy_names
 
 _HOME = {
     "Choice": "choice",
@@ -15,19 +15,5 @@ _HOME = {
     "prune_by_steps": "steps",
     "select_to_keep": "keeping",
 }
-__all__ = [
-    "STRATEGIES",
-    "Choice",
-    "Pruning",
-    "check_pruning",
-    "choose",
-    "prune",
-    "prune_by_steps",
-    "select_to_keep",
-]
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module 'latent_space.pruning' has no attribute {name!r}")
-    return getattr(import_module(f"latent_space.pruning.{_HOME[name]}"), name)
+__all__ = sorted(_HOME)
+__getattr__, __dir__ = lazy_names(__name__, _HOME)
