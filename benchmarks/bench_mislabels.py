@@ -196,11 +196,11 @@ def _ranked(score: npt.NDArray[np.float64], kind: npt.NDArray[np.str_]) -> dict[
     wrong = kind != ""
     auc = {one: roc_auc_score(kind[~wrong | (kind == one)] == one, score[~wrong | (kind == one)]) for one in KINDS}
     top = np.argsort(-score, kind="stable")[:10]
-    return {
-        "P@10": wrong[top].mean(),
-        "AP": average_precision_score(wrong, score),
-        "AUC": roc_auc_score(wrong, score),
-    } | auc
+    found = {"P@10": wrong[top].mean(), "AP": average_precision_score(wrong, score), "AUC": roc_auc_score(wrong, score)}
+    harder = kind != "swapped"
+    found["AP but swapped"] = average_precision_score(wrong[harder], score[harder])
+    found["AUC but swapped"] = roc_auc_score(wrong[harder], score[harder])
+    return found | auc
 
 
 def run_seed(folder: Path, options: argparse.Namespace, seed: int) -> Iterator[dict[str, Any]]:
