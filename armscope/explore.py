@@ -106,7 +106,7 @@ def explore_again(facts: dict[str, Any], *, out: Path, data: Path, **options: An
     Raises
     ------
     ValueError
-        If the run does not say what it was made with.
+        If the run does not say what it was made with, or its model has changed since.
     FileNotFoundError
         If there is no such data.
     """
@@ -118,11 +118,25 @@ def explore_again(facts: dict[str, Any], *, out: Path, data: Path, **options: An
     if not isinstance(settings, dict) or not isinstance(facts.get("integration"), str):
         raise ValueError("The run must say what it was made with; its run.json names no integration. Explore it again.")
     entry = Path(facts["integration"])
-    made_with = {"model": facts.get("model"), "latent": settings.get("latent"), "seed": facts.get("seed", 0)}
+    _check_model(facts)
+    # By its name: another version may choose another layer.
+    latent = facts["latent"].get("name") if isinstance(facts.get("latent"), dict) else settings.get("latent")
+    made_with = {"model": facts.get("model"), "latent": latent, "seed": facts.get("seed", 0)}
     same = {**made_with, "out": out, "data": data, "maps": False, **options}
     if entry.parent == _HOUSE:
         return explore_ours(facts["task"], **same)
     return run(entry, **same)
+
+
+def _check_model(facts: dict[str, Any]) -> None:
+    """Refuse a model that is not what it was when the run was made."""
+    import hashlib
+
+    model, known = facts.get("model"), facts.get("model_sha256")
+    if not (isinstance(model, str) and known and Path(model).is_file()):
+        return
+    if hashlib.sha256(Path(model).read_bytes()).hexdigest() != known:
+        raise ValueError(f"The model must be the run's; {model} has changed since. Explore the run again.")
 
 
 def _configured_data() -> Path | None:

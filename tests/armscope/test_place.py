@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from armscope.explore import explore_ours
+from armscope.explore import explore_again, explore_ours
 
 HOUSE = Path(__file__).resolve().parents[2]
 MAPS = ["umap_x", "umap_y", "tsne_x", "tsne_y"]
@@ -66,3 +66,13 @@ def test_a_run_that_does_not_say_how_it_was_made(run, totes, tmp_path):
     done = armscope("place", tmp_path, "--data", totes)
     assert done.returncode == 2
     assert "its run.json names no integration" in done.stderr
+
+
+def test_new_data_go_through_the_model_and_the_layer_of_the_run(run, monkeypatch, tmp_path):
+    facts = json.loads((run / "run.json").read_text())
+    asked = {}
+    monkeypatch.setattr("armscope.explore.explore_ours", lambda task, **options: asked.update(options))
+    explore_again(facts | {"latent": facts["latent"] | {"name": "earlier"}}, data=tmp_path, out=tmp_path / "new")
+    assert (asked["latent"], asked["model"]) == ("earlier", facts["model"])
+    with pytest.raises(ValueError, match=r"must be the run's; .* has changed since"):
+        explore_again(facts | {"model_sha256": "0" * 64}, data=tmp_path, out=tmp_path / "new")
