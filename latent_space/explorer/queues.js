@@ -102,7 +102,7 @@ function queueEntry(queue, k, samples, pictures, on, told) {
   const [value, low, high] = ["predicted_error", "predicted_error_low", "predicted_error_high"].map(
     (name) => queue[name]?.[k],
   );
-  const range = Number.isFinite(low) && Number.isFinite(high) ? ` (${readable(low)} to ${readable(high)})` : "";
+  const range = Number.isFinite(low) && high > low ? ` (${readable(low)} to ${readable(high)})` : "";
   const reason = queue.reason?.[k] ?? "";
   const rest = told && reason.startsWith(told) ? reason.slice(told.length + 2) : reason;
   const expected = Number.isFinite(value) ? `expected error ${readable(value)}${range}` : "";

@@ -117,6 +117,16 @@ def test_queues_show_their_curves_and_reasons(silent):
     assert "398 without pruning decision" in silent.text("#legend")
 
 
+def test_an_error_that_is_known_has_no_range(page, scattered):
+    population, run = scattered
+    table = "rank,sample_id,predicted_error,predicted_error_low,predicted_error_high,reason\n1,s11,0.5,0.5,0.5,\n"
+    (run / "labelling.csv").write_text(table)
+    page.open(write_report(population, run))
+    page.click_on('[data-pane="labelling"]')
+    assert page.text("#labelling .entry .note") == "expected error 0.5"
+    page.assert_silent()
+
+
 def test_what_to_drop_stands_under_its_reasons_without_a_rank(page, scattered):
     population, run = scattered
     lines = [f"s{i},drop,,like one that is kept: s{i + 100}" for i in range(20, 26)]
