@@ -16,12 +16,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from latent_space.curves import Curve, draw_curve, save_curves
-from latent_space.labelling.accuracy import Accuracy
+from latent_space.labelling.accuracy import Accuracy, worst
 from latent_space.labelling.choice import NEARLY_ALL, choose_target
 from latent_space.labelling.prediction import LEAST_KNOWN, PredictedError, predict_error
 from latent_space.labelling.ranking import rank_for_labelling
 from latent_space.labelling.reasons import Reasons
-from latent_space.labelling.replay import LEAST_SAMPLES, replay
+from latent_space.labelling.replay import LEAST_FAILURES, LEAST_SAMPLES, replay
 from latent_space.labelling.request import (
     Request,
     candidates,
@@ -141,7 +141,10 @@ def recommend_labelling(population: Population, request: Request, *, space: Spac
         population = population.with_column(name, case.space.spread(values), replace=True)
     notes = _notes(case, predicted, table)
     if not curves and needs_labels and case.target is not None and predicted is not None:
-        notes += [f"No curve: it takes {LEAST_SAMPLES} labelled samples whose {case.target.label} is not the same."]
+        notes += [
+            f"No curve: it takes {LEAST_SAMPLES} labelled samples whose {case.target.label} is not the same, "
+            f"and {LEAST_FAILURES} failures."
+        ]
     is_predicted = predicted is not None and np.isnan(case.measured[case.free]).any()
     accuracy = predicted.accuracy if predicted is not None and is_predicted else None
     measure = None if case.target is None else case.target.measure.column
@@ -208,11 +211,12 @@ def _curves(case: _Case) -> list[Curve]:
     if classes is not None:
         usable &= pd.notna(classes)
     known = np.flatnonzero(usable)
-    if case.target is None or len(known) < LEAST_SAMPLES or np.ptp(case.errors[known]) == 0:
+    errors = case.errors[known]
+    if case.target is None or len(known) < LEAST_SAMPLES or np.ptp(errors) == 0 or worst(errors).sum() < LEAST_FAILURES:
         return []
     done = replay(
         case.space.latents[known],
-        case.errors[known],
+        errors,
         columns=None if case.columns is None else case.columns[known],
         classes=None if classes is None else classes[known],
         random_state=case.request.random_state,

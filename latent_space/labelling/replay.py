@@ -30,6 +30,7 @@ Indices = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 LEAST_SAMPLES = 40
+LEAST_FAILURES = 6  # as many as the worst 15 % of them; the same few in every replay show nothing
 _AT_MOST = 2_000
 _N_SEEDS = 10
 _N_ROUNDS = 7

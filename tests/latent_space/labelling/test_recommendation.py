@@ -96,7 +96,7 @@ def test_few_labels_give_no_curve_and_say_so(population):
     assert found.curves == ()
     assert found.notes == (
         "The labelled samples tell nothing about the error of the others: coverage alone ranks them.",
-        "No curve: it takes 40 labelled samples whose loss is not the same.",
+        "No curve: it takes 40 labelled samples whose loss is not the same, and 6 failures.",
     )
 
 
@@ -256,6 +256,16 @@ def test_most_samples_may_be_failures(detected):
     found = recommend_labelling(mostly, Request(5))
     assert found.curves[0].strategies["random"]["mean"][-1] == pytest.approx(50, abs=5)
     assert found.accuracy.calibration.n_failed > 0.6 * found.accuracy.n_known
+
+
+@pytest.mark.parametrize(("n_failures", "has_curve"), [(5, False), (6, True)])
+def test_a_handful_of_failures_gives_no_curve_and_says_so(detected, n_failures, has_curve):
+    right = detected.samples["metric_right"].to_numpy()
+    few = np.where(np.isnan(right), np.nan, 1.0)
+    few[np.flatnonzero(right == 0)[:n_failures]] = 0
+    found = recommend_labelling(detected.with_column("metric_right", few, replace=True), Request(5))
+    assert bool(found.curves) == has_curve
+    assert any(note.endswith("and 6 failures.") for note in found.notes) != has_curve
 
 
 def test_groups_that_do_not_fit_are_refused(population):
