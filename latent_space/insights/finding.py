@@ -27,6 +27,7 @@ from latent_space.population import Population
 from latent_space.space import Space
 
 _MOST_NOISE = 0.3
+_LARGEST_CLUSTER = 0.9
 _MOST_GAPS = 10
 _META = "meta_"
 _LABEL = re.compile(r"_(label|class|category|target)(_|$)")
@@ -121,9 +122,14 @@ def add_insights(
 
 
 def _shown(clusters: dict[str, Clusters]) -> str:
-    """Prefer HDBSCAN where it finds several clusters and leaves few samples out."""
+    """Prefer HDBSCAN where it finds several clusters, none of nearly all samples, and leaves few out."""
     density = clusters.get("hdbscan")
-    if density is not None and density.n_clusters > 1 and density.noise_share <= _MOST_NOISE:
+    if (
+        density is not None
+        and density.n_clusters > 1
+        and density.noise_share <= _MOST_NOISE
+        and ((density.cluster_ids == 0).mean() <= _LARGEST_CLUSTER)
+    ):
         return "hdbscan"
     return "kmeans" if "kmeans" in clusters else next(iter(clusters))
 

@@ -100,6 +100,17 @@ def test_every_check_has_a_score_and_a_verdict_per_sample(found, population):
     assert enriched["low_performance_score"][failing].mean() > enriched["low_performance_score"][~failing].mean()
 
 
+@pytest.mark.parametrize(("n_apart", "shown"), [(40, "hdbscan"), (12, "kmeans")])
+def test_clusters_of_nearly_all_samples_are_not_the_ones_shown(n_apart, shown):
+    latents = np.random.default_rng(0).normal(size=(300, 6))
+    latents[:n_apart] += 40
+    population = Population(pd.DataFrame({"sample_id": [f"s{i}" for i in range(300)]}), latents)
+    found = find_insights(population, sample_space(population))
+    assert found.columns["cluster_id_hdbscan"].max() > 0, "several clusters"
+    assert found.clusterings["shown"] == shown
+    assert (found.columns["cluster_id"] == found.columns[f"cluster_id_{shown}"]).all()
+
+
 def test_findings_survive_the_file(found, tmp_path):
     path = write_insights(tmp_path, found)
     assert path.name == "insights.json"
