@@ -95,9 +95,9 @@ def find_contradictions(instances: pd.DataFrame | None, splits: Mapping[str, str
 
 
 def worst_per_sample(scores: Floats, instances: pd.DataFrame, sample_ids: npt.NDArray[np.object_]) -> Floats:
-    """Return each sample's highest score of an object, 0 where it has none that is judged."""
+    """Return each sample's highest score of an object, NaN where it has none that is judged."""
     worst = pd.Series(scores).groupby(instances["sample_id"].to_numpy(object)).max()
-    return np.asarray(np.nan_to_num(worst.reindex(sample_ids).to_numpy(np.float64)))
+    return np.asarray(worst.reindex(sample_ids).to_numpy(np.float64))
 
 
 def _judged(instances: pd.DataFrame | None, splits: Mapping[str, str]) -> Bools | None:

@@ -1,7 +1,7 @@
 """Whose ground truth is doubted: by its objects where the run has them, else by its class, else by its loss.
 
 **Conventions**: as in `checks`; scores of objects are in the order of the table of instances. A sample is judged by its
-objects only where it is annotated (it has a loss), and beside the other samples of its split.
+objects only where it is annotated (it has a loss) and has some, and beside the other samples of its split.
 """
 
 from dataclasses import dataclass

@@ -176,6 +176,20 @@ def test_samples_and_objects_get_their_columns_and_the_finding_names_objects():
     pd.testing.assert_frame_equal(again.instances, enriched.instances)
 
 
+def test_a_sample_without_objects_is_not_doubted():
+    """What is usual may lie so far below 0, with so little spread, that a 0 would stand out."""
+    generator, rows = np.random.default_rng(0), []
+    for number in range(299):
+        box = np.array([0.1, 0.1, 0.2, 0.2]) + generator.normal(0, 1e-4, 4)
+        moved = box + (0.05 if number < 12 else 0) + generator.normal(0, 1e-4, 4)
+        rows += [row(f"s{number:03}", "gt", box), row(f"s{number:03}", "pred", moved, confidence=generator.random())]
+    population = make_population(with_ids(rows), 300)
+    space, split = sample_space(population), np.full(300, "training")
+    check = find_doubts(population.samples, population.instances, space, split).check
+    assert np.flatnonzero(check.verdict).tolist() == list(range(12))
+    assert np.flatnonzero(np.isnan(check.score)).tolist() == [299]
+
+
 def test_clean_samples_are_rarely_claimed():
     claimed = []
     for seed in range(8):
