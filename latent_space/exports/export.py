@@ -35,7 +35,7 @@ def check_target(
 
     Raises
     ------
-    ValueError, FileNotFoundError, FileExistsError
+    ValueError, FileNotFoundError, FileExistsError, PermissionError
         As `export_selection` does.
     """
     if format not in FORMATS:
@@ -94,6 +94,8 @@ def export_selection(
         If there are no samples, one is unknown, or the format cannot hold them.
     FileExistsError
         If `out` holds something else.
+    PermissionError
+        If nothing can be made where it shall lie.
     """
     if format not in FORMATS:
         raise ValueError(f"format must be one of {', '.join(FORMATS)}; got {format!r}.")

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from latent_space.run_folder import write_json
@@ -35,6 +36,8 @@ def export_folder(out: Path, *, facts: dict[str, Any]) -> Iterator[Path]:
     ------
     FileExistsError
         If `out` is a file, or a folder with anything else.
+    PermissionError
+        If nothing can be made where it shall lie.
     ValueError
         If it has the name of a file.
     """
@@ -68,6 +71,18 @@ def check_place(out: Path) -> None:
     for parent in out.absolute().parents:
         if parent.is_file():
             raise FileExistsError(f"out must lie in a folder; got {out}, and {parent} is a file.")
+    _check_writable(out, next(parent for parent in out.absolute().parents if parent.is_dir()))
+
+
+def _check_writable(out: Path, parent: Path) -> None:
+    """Make a folder and remove it again: what permissions say is not all that can forbid it."""
+    try:
+        TemporaryDirectory(dir=parent).cleanup()
+    except OSError as error:
+        raise PermissionError(
+            f"out must lie in a folder that can be written to; got {out}, and in {parent} nothing can be made: "
+            f"{error.strerror}."
+        ) from error
 
 
 def _is_as_written(folder: Path) -> bool:

@@ -1,6 +1,8 @@
+from pathlib import Path
+
 import pytest
 
-from latent_space.exports.export_folder import export_folder
+from latent_space.exports.export_folder import check_place, export_folder
 
 
 def write(out, text="x"):
@@ -55,6 +57,18 @@ def test_a_file_and_the_name_of_a_file_are_refused(tmp_path):
         write(tmp_path / "file")
     with pytest.raises(ValueError, match=r"got .*labels.csv, which has the name of a file"):
         write(tmp_path / "labels.csv")
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="no folder that nobody can write to")
+def test_a_place_where_nothing_can_be_made_is_refused():
+    for out in (Path("/proc/x"), Path("/proc/x/y")):
+        with pytest.raises(PermissionError, match=r"got /proc/x.*, and in /proc nothing can be made: "):
+            check_place(out)
+
+
+def test_a_check_leaves_nothing_behind(tmp_path):
+    check_place(tmp_path / "a" / "out")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_error_leaves_what_was_there(tmp_path):
