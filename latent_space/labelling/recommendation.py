@@ -250,7 +250,7 @@ def _notes(case: _Case, predicted: PredictedError | None, table: pd.DataFrame) -
             f"The {case.target.label} is known for {n_judged:,} of {n_labelled:,} labelled samples; what is predicted "
             "holds for such samples only."
         )
-    if len(case.space) > 1 and not np.ptp(case.space.latents, axis=0).any():
+    if len(case.space) > 1 and (case.space.latents == case.space.latents[0]).all():
         notes.append("All latents are the same: nothing tells the samples apart.")
     return notes
 

@@ -135,6 +135,12 @@ def test_constant_latents_are_ranked_and_told(population):
     assert found.notes[-1] == "All latents are the same: nothing tells the samples apart."
 
 
+def test_latents_as_large_as_float32_holds_are_told_apart(population):
+    huge = np.where(population.latents > 0, np.float32(3e38), np.float32(-3e38))
+    found = recommend_labelling(Population(population.samples, huge, run=population.run), Request(5))
+    assert not any("All latents are the same" in note for note in found.notes)
+
+
 def test_latents_that_are_not_finite_are_left_out_and_told(population):
     latents = population.latents.copy()
     latents[[3, 4]] = np.nan
