@@ -34,7 +34,7 @@ def test_the_demo_goes_from_nothing_to_a_report(tmp_path):
     assert population.samples.loc[population.samples["split"] == "unlabeled", "loss"].isna().all()
     assert population.samples.loc[population.samples["split"] != "unlabeled", "loss"].notna().all()
     assert population.samples[["umap_x", "tsne_y"]].notna().all(axis=None)
-    assert population.latents.shape == (15, 128)
+    assert population.latents.shape == (15, 64)
 
 
 @pytest.mark.slow

@@ -223,7 +223,7 @@ def test_our_own_integration_is_the_default(totes, tote_model, tmp_path):
     facts = json.loads((tmp_path / "run" / "run.json").read_text())
     assert facts["task"] == "segmentation"
     assert facts["warnings"] == []
-    assert facts["latent"]["shape"] == [1, 128, 2, 2]
+    assert facts["latent"]["shape"] == [1, 64, 8, 8]
 
 
 @pytest.mark.slow
