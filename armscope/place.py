@@ -28,18 +28,15 @@ def place(
 ) -> None:
     """Run new data through the run's model and place the samples on the run's maps; nothing on them moves."""
     from latent_space.explorer import write_report
-    from latent_space.newcomers import beside, place_newcomers
+    from latent_space.newcomers import beside
     from latent_space.population import Population
     from latent_space.run_folder import PLACED_FOLDER, page_beside, to_json
-    from latent_space.space import sample_space
 
     known = Population.load(run)
-    target = out if out is not None else run / PLACED_FOLDER / data.expanduser().absolute().name
-    if target.expanduser().resolve() == run.expanduser().resolve():
+    target = (out if out is not None else run / PLACED_FOLDER / data.expanduser().absolute().name).expanduser()
+    if target.resolve() == run.expanduser().resolve():
         raise ValueError(f"out must be another folder than the run, which it would replace; got {target}.")
-    space = sample_space(known, run)
-    new = explore_again(known.run, data=data, out=target, jobs=jobs, limit=limit)
-    new = place_newcomers(new, known, space)
+    new = _placed(known, run, data=data, out=target, jobs=jobs, limit=limit)
     new.save(target)
     report = write_report(new, target)
     inside = target.absolute()
@@ -48,6 +45,23 @@ def place(
         report = write_report(beside(new, known, folder), run, file=page_beside(inside.name))
     facts = summary(new, target) | {"report": report.absolute()}
     typer.echo(json.dumps(to_json(facts), indent=2) if as_json else _words(facts, run))
+
+
+def _placed(known: "Population", run: Path, *, data: Path, out: Path, **options: Any) -> "Population":
+    """Run the new data through the model and place them; where they cannot be placed, leave no run of them."""
+    from latent_space.engine.folder import remove_run
+    from latent_space.newcomers import methods_with_map, place_newcomers
+    from latent_space.space import sample_space
+
+    methods_with_map(known)
+    space, is_there = sample_space(known, run), out.exists()
+    new = explore_again(known.run, data=data, out=out, **options)
+    try:
+        return place_newcomers(new, known, space)
+    except ValueError:
+        if not is_there:
+            remove_run(out)
+        raise
 
 
 def summary(new: "Population", out: Path) -> dict[str, Any]:

@@ -19,6 +19,20 @@ NEW = "new"
 _PLACEMENT = ("nearest_sample_id", "nearest_distance", "strangeness_score")
 
 
+def methods_with_map(known: Population) -> list[str]:
+    """Return the methods of the maps on which new samples can be placed.
+
+    Raises
+    ------
+    ValueError
+        If there is no map.
+    """
+    methods: list[str] = [method for method in MAPPED_METHODS if f"{method}_x" in known.samples]
+    if not methods:
+        raise ValueError("The run must have a map to place samples on; got none. Make it with `armscope explore`.")
+    return methods
+
+
 def place_newcomers(new: Population, known: Population, space: Space) -> Population:
     """Place the samples of one population on the maps of another.
 
@@ -42,9 +56,7 @@ def place_newcomers(new: Population, known: Population, space: Space) -> Populat
     ValueError
         If `known` has no map, or the latents cannot be compared.
     """
-    methods = [method for method in MAPPED_METHODS if f"{method}_x" in known.samples]
-    if not methods:
-        raise ValueError("The run must have a map to place samples on; got none. Make it with `armscope explore`.")
+    methods = methods_with_map(known)
     if new.latents.shape[1] != known.latents.shape[1]:
         raise ValueError(
             f"new samples must have latents like the run's, {known.latents.shape[1]} features; got "

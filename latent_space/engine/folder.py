@@ -135,10 +135,10 @@ def begin_replacing(out: Path) -> None:
         (out / name).unlink(missing_ok=True)
     for folder in placed:
         if folder.is_dir() and _is_ours(folder):
-            _remove_run(folder)
+            remove_run(folder)
 
 
-def _remove_run(folder: Path) -> None:
+def remove_run(folder: Path) -> None:
     """Remove what the engine and later stages wrote, and the folder with it where nothing else is in it."""
     for name in _FOLDERS:
         shutil.rmtree(folder / name, ignore_errors=True)

@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 
 from armscope.explore import explore_again, explore_ours
+from armscope.place import place
+from latent_space.population import Population
 
 HOUSE = Path(__file__).resolve().parents[2]
 MAPS = ["umap_x", "umap_y", "tsne_x", "tsne_y"]
@@ -58,6 +60,33 @@ def test_what_is_not_there_is_told_in_one_line(run, totes, tmp_path):
         assert done.returncode == 2
         assert expected in done.stderr
         assert done.stderr.count("\n") == 1
+
+
+def test_a_run_without_maps_is_told_before_the_model_runs(run, tmp_path):
+    known = Population.load(run)
+    bare = tmp_path / "bare"
+    Population(known.samples.drop(columns=MAPS), known.latents, run=known.run).save(bare)
+    with pytest.raises(ValueError, match="must have a map to place samples on"):
+        place(bare, tmp_path)
+    assert not (bare / "placed").exists()
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_data_that_cannot_be_placed_leave_no_run(run, monkeypatch, tmp_path, is_there):
+    """A run that was there before stays."""
+    known, out = Population.load(run), tmp_path / "new"
+    other = Population(known.samples, known.latents[:, 1:], run=known.run)
+    if is_there:
+        other.save(out)
+    monkeypatch.setattr("armscope.place.explore_again", lambda facts, *, data, out, **options: saved(other, out))
+    with pytest.raises(ValueError, match="new samples must have latents like the run's"):
+        place(run, tmp_path, out=out)
+    assert out.exists() == is_there
+
+
+def saved(population, out):
+    population.save(out)
+    return population
 
 
 def test_a_run_that_does_not_say_how_it_was_made(run, totes, tmp_path):
