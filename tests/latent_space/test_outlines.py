@@ -50,6 +50,20 @@ def test_without_tolerance_the_rings_are_the_mask(mask):
     assert all((ring >= 0).all() and (ring <= mask.shape[::-1]).all() for ring in rings)
 
 
+def test_what_lies_in_a_hole_is_a_part():
+    mask = np.ones((7, 7), bool)
+    mask[1:6, 1:6] = False
+    mask[3, 3] = True
+    rings = trace_outline(mask, tolerance=0.0)
+    assert [polygon_area(ring) for ring in rings] == [pytest.approx(24, abs=0.5), 1]
+
+
+def test_a_part_as_large_as_the_smallest_stays():
+    mask = np.zeros((3, 8), bool)
+    mask[:, :3] = mask[:2, 4:6] = mask[0, 7] = True
+    assert [polygon_area(ring) for ring in trace_outline(mask, smallest=4)] == [9, 4]
+
+
 def test_a_hole_is_left_out_and_its_area_too():
     mask = disc(60, 28, hole=12)
     (ring,) = trace_outline(mask, tolerance=1.0)
@@ -118,3 +132,10 @@ class TestClip:
         ring = SQUARE - 1
         ring.flags.writeable = False
         assert polygon_area(clip_ring(ring, (0, 0, 9, 9))) == 9
+
+    def test_a_corner_on_the_frame_stays_where_the_ring_leaves_it(self):
+        ring = np.array([[0.0, 0.0], [2.0, 0.0], [2.0, 1.0], [-1.0, 1.0]])
+        assert polygon_area(clip_ring(ring, (0, 0, 3, 3))) == 2
+
+    def test_a_line_is_nothing(self):
+        assert clip_ring(SQUARE[[0, 1, 0, 1]], (0, 0, 9, 9)) is None

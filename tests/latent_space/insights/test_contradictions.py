@@ -3,6 +3,9 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import rankdata
+from sklearn.linear_model import Ridge
+from sklearn.preprocessing import StandardScaler
 
 from latent_space.insights import add_insights, find_insights
 from latent_space.insights.contradictions import Contradictions, find_contradictions, worst_per_sample
@@ -95,6 +98,43 @@ def test_scores_by_hand():
     np.testing.assert_array_equal(found.overlaps_of_any, expected)
     # Traits say nothing about the found ones: what is usual is their mean.
     np.testing.assert_allclose(found.scores[1::2], 18.5 / 20 - expected[1::2])
+
+
+def test_usual_is_halfway_between_the_mean_and_a_ridge_regression_on_ranks():
+    generator = np.random.default_rng(0)
+    ends, found = generator.uniform(0.3, 1, (2, 60)), generator.random(60)
+    rows = [row(f"s{number}", "gt", [0, 0, right, 1]) for number, right in enumerate(ends[0])]
+    rows += [row(f"s{number}", "pred", [0, 0, ends[1][number], 1], confidence=found[number]) for number in range(60)]
+    scores = find_contradictions(pd.DataFrame(rows), {f"s{number}": "training" for number in range(60)}).scores
+    overlaps = ends.min(axis=0) / ends.max(axis=0)
+    for own, traits in ((scores[:60], [ends[0]]), (scores[60:], [found, ends[1]])):
+        ranks = (rankdata(traits, axis=1).T - 0.5) / 60 - 0.5
+        terms = StandardScaler().fit_transform(np.hstack([ranks, ranks**2]))
+        regressed = Ridge(alpha=10.0).fit(terms, overlaps).predict(terms)
+        np.testing.assert_allclose(own, (overlaps.mean() + regressed) / 2 - overlaps, atol=1e-6)
+
+
+def test_rare_classes_are_judged_together_but_by_kind():
+    table = make_scenes(np.random.default_rng(0), n=30)
+    rare = [row("s001", "gt", [0, 0, 0.1, 0.05], "jar"), row("s001", "pred", [0, 0, 0.1, 0.05], "jar")]
+    lost = [row("s002", "gt", [0, 0, 0.1, 0.05], "tin")]
+    table = pd.concat([table, pd.DataFrame([*rare, *lost])], ignore_index=True)
+    scores = find_contradictions(table, splits_of(table)).scores[-3:]
+    np.testing.assert_allclose(scores, [-0.5, 0, 0.5], atol=1e-9)
+
+
+def test_objects_apart_in_both_directions_do_not_overlap():
+    rows = [row(f"s{number}", "gt", [0, 0, 0.4, 0.4]) for number in range(20)]
+    rows += [row(f"s{number}", "pred", [0.6, 0.6, 1, 1]) for number in range(20)]
+    found = find_contradictions(pd.DataFrame(rows), {f"s{number}": "training" for number in range(20)})
+    assert not found.overlaps_of_any.any()
+
+
+def test_an_annotation_needs_no_confidence():
+    table = make_scenes(np.random.default_rng(0))
+    blank = table.assign(confidence=table["confidence"].where(table["kind"] == "pred"))
+    found, expected = (find_contradictions(one, splits_of(table)).scores for one in (blank, table))
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_a_class_or_split_that_is_found_badly_is_not_suspicious():
