@@ -2,8 +2,8 @@
 
 **Conventions**: places are shares of the picture, clipped to it. Pixels of the picture (`box_px`, `polygons_px`) go
 before shares of the model's input (`box_rel`, `polygons_rel`), unless the picture is the run's thumbnail, which shows
-the input. An outline is a tuple of rings as `latent_space.outlines` says; an object without a box takes its outline's,
-and one whose box has no area is none.
+the input. An outline is a tuple of rings as `latent_space.outlines` says; an object without a box takes its outline's.
+One whose box has no area is none, and so is one without a label, for no format can hold it.
 """
 
 from collections.abc import Mapping
@@ -86,7 +86,8 @@ def read_box(row: Mapping[str, Any], size: tuple[int, int] | None) -> Box | None
     if corners is None and rings:
         points = np.concatenate(rings)
         corners = np.concatenate([points.min(0), points.max(0)])
-    if corners is None:
+    label = row["label"]
+    if corners is None or label is None or label != label:  # NaN
         return None
     x1, y1, x2, y2 = (float(edge) for edge in corners.clip(0, 1))
     if x2 <= x1 or y2 <= y1:
@@ -94,7 +95,7 @@ def read_box(row: Mapping[str, Any], size: tuple[int, int] | None) -> Box | None
     told = row.get("confidence")
     confidence = np.nan if told is None else float(told)
     known = confidence if np.isfinite(confidence) else None
-    return Box(str(row["label"]), (x1, y1, x2, y2), known, tuple(rings))
+    return Box(str(label), (x1, y1, x2, y2), known, tuple(rings))
 
 
 def _corners(value: Any) -> npt.NDArray[np.float64] | None:

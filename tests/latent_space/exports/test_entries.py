@@ -2,6 +2,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -55,6 +56,13 @@ def test_objects_without_a_box_and_boxes_that_are_none_are_left_out():
     (entry,) = read_entries(objects(rows), [0])
     assert entry.boxes == ()
     assert (entry.width, entry.height) == (100, 50)
+
+
+@pytest.mark.parametrize("unknown", [None, np.nan])
+def test_objects_without_a_label_are_left_out(unknown):
+    known = objects([{"box_rel": [0.0, 0.0, 1.0, 1.0]}] * 2)
+    labelled = Population(known.samples, known.latents, known.instances.assign(label=[unknown, "cup"]))
+    assert [box.label for box in read_entries(labelled, [0])[0].boxes] == ["cup"] == labels_of(labelled)
 
 
 def test_a_confidence_of_zero_is_a_confidence():
