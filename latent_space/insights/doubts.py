@@ -74,8 +74,7 @@ def find_doubts(
     names = rows["sample_id"].to_numpy(object)
     found = find_contradictions(instances, dict(zip(names[known], split[known], strict=True)))
     if found is not None and instances is not None:
-        worst = np.where(known, worst_per_sample(found.scores, instances, names), np.nan)
-        check = _beside_their_split(worst, split)
+        check = _beside_their_split(worst_per_sample(found.scores, instances, names), split)
         return Doubts(check, {"mislabel_score": found.scores}, _about_objects(check, names, instances, found))
     labels = class_column(rows)
     if labels is not None:

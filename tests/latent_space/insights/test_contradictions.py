@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -239,6 +241,20 @@ def test_clean_samples_are_rarely_claimed():
     assert np.mean(claimed) <= 0.01
 
 
+def test_samples_are_judged_beside_their_split_and_the_three_worst_are_told():
+    table = make_scenes(np.random.default_rng(0), n=200, planted=[(number, "swapped") for number in range(4)])
+    moved = (table["kind"] == "pred") & (table["sample_id"] >= "s100")
+    noise = np.random.default_rng(1).uniform(-0.05, 0.05, (moved.sum(), 4))
+    boxes = np.array(table.loc[moved, "box_rel"].tolist()) + noise
+    table.loc[moved, "box_rel"] = pd.Series(boxes.tolist(), index=table.index[moved])
+    population, split = make_population(table, 200), np.repeat(["training", "validation"], 100)
+    found = find_doubts(population.samples, table, sample_space(population), split)
+    assert [float(np.median(found.check.score[split == name])) for name in np.unique(split)] == pytest.approx([0, 0])
+    assert np.flatnonzero(found.check.verdict).tolist() == [0, 1, 2, 3]
+    told = re.findall(r"object \d of (s\d+)", found.text)
+    assert told == [f"s{number:03}" for number in np.argsort(-found.check.score)[:3]]
+
+
 @pytest.mark.parametrize(
     ("kind", "overlap", "of_any", "text"),
     [
@@ -248,6 +264,9 @@ def test_clean_samples_are_rarely_claimed():
         ("gt", 0.0, 0.0, "(box: annotated, but not found)"),
         ("gt", 0.0, 0.8, "(box: annotated, but found as another class)"),
         ("gt", 0.4, 0.4, "(box: annotated, but overlapping by 40% with what is found)"),
+        ("gt", 0.15, 0.15, "(box: annotated, but overlapping by 15% with what is found)"),
+        ("gt", 0.0, 0.45, "(box: annotated, but overlapping by 45% with what is found)"),
+        ("gt", 0.0, 0.55, "(box: annotated, but found as another class)"),
     ],
 )
 def test_objects_are_told(kind, overlap, of_any, text):
