@@ -55,7 +55,7 @@ def choose_target(population: Population, name: str | None) -> Choice:
     target = Target.of(population, loss)
     if not np.isfinite(measured_errors(population, target)).any():
         return Choice(target, f"Measure: {LOSS}, which takes a label to know.")
-    found = next((one for one in measures(population) if one != loss and _takes_a_label(population, one)), None)
+    found = next((one for one in measures(population) if _takes_a_label(population, one)), None)
     if found is None:
         return Choice(target, f"Measure: {LOSS}, since no metric is known for all labelled samples and for no other.")
     target = Target.of(population, found)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import beta
 
 from latent_space.labelling import predict_error
 from latent_space.labelling.chances import are_binary, calibration, chance_interval
@@ -42,6 +43,16 @@ def test_near_the_ends_the_interval_is_of_what_lies_there():
     assert (low[top] > 0.8).all(), "a tenth of all fails far less often"
     assert (high[bottom] < 0.1).all()
     assert np.mean((low <= chances) & (chances <= high)) > 0.8
+
+
+def test_the_interval_is_that_of_the_tenth_around_by_hand():
+    held_out = np.linspace(0, 1, 1000)
+    outcomes = np.zeros(1000)
+    outcomes[450:550] = 1
+    low, high = chance_interval(outcomes, held_out, np.array([0.5, 0.55]))
+    # Jeffreys: quantiles of Beta(count + 1/2, 100 - count + 1/2), of 100 failures of 100 and of 50.
+    np.testing.assert_allclose(low, beta.ppf(0.05, [100.5, 50.5], [0.5, 50.5]), atol=0.01)
+    np.testing.assert_allclose(high, [1, beta.ppf(0.95, 50.5, 50.5)], atol=0.01)
 
 
 def test_it_follows_the_chance_and_knows_the_ends():

@@ -61,6 +61,14 @@ def test_a_metric_that_is_not_0_or_1_says_no_failure(detected):
     assert found.sentence.startswith("Measure: rank, which takes a label to know")
 
 
+@pytest.mark.parametrize(("n_missing", "chosen"), [(22, "right"), (23, "rank")])
+def test_a_metric_may_lack_a_tenth_of_the_labelled_samples(detected, n_missing, chosen):
+    values = detected.samples["metric_right"].to_numpy(copy=True)
+    values[np.flatnonzero(np.isfinite(values))[:n_missing]] = np.nan
+    found = choose_target(detected.with_column("metric_right", values, replace=True), None)
+    assert found.target.measure.name == chosen
+
+
 def test_without_such_a_metric_it_is_the_loss_again(detected):
     samples = detected.samples.drop(columns=["metric_right", "metric_rank"])
     found = choose_target(Population(samples, detected.latents, run=detected.run), None)
