@@ -105,3 +105,13 @@ def test_nothing_found_has_no_outlines():
     assert predicted_outlines(task, outputs) == []
     fit = Resize.plan((60, 300), (128, 128), "stretch")
     assert object_rows("pred", task.decode(outputs)[0], [], fit=fit, categories=("Object",), outlines=[]) == []
+
+
+def test_an_input_that_is_not_square_has_shares_of_its_own_sides():
+    config = SegmentationConfig(Path(), Path(), head="end_to_end")
+    task = SegmentationTask(config, SegmentationData({}, ("Object", "Tote"), 1), (64, 128))
+    rows, prototypes = np.zeros((1, 300, 38), np.float32), np.full((1, 32, 16, 32), -10, np.float32)
+    rows[0, 0, :7] = 0, 0, 128, 64, 0.9, 0, 1
+    prototypes[0, 0, :, :8] = 10  # the left quarter
+    ((ring,),) = predicted_outlines(task, [rows, prototypes])
+    np.testing.assert_allclose([ring.min(0), ring.max(0)], [[0, 0], [0.25, 1]], atol=0.02)

@@ -100,7 +100,8 @@ def test_an_outline_is_clipped_to_the_picture_and_makes_up_for_a_box():
 
 
 def test_what_is_no_ring_is_no_outline():
-    for rings in ([[0.0, 0.0, 1.0, 1.0]], [[0.0, np.nan, 1.0, 1.0, 1.0, 0.0]], [0.0, 1.0], np.nan, "none"):
+    odd = [[0.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.5]]
+    for rings in (odd, [[0.0, 0.0, 1.0, 1.0]], [[0.0, np.nan, 1.0, 1.0, 1.0, 0.0]], [0.0, 1.0], np.nan, "none"):
         (box,) = read_entries(objects([{"box_rel": [0.0, 0.0, 1.0, 1.0], "polygons_rel": rings}]), [0])[0].boxes
         assert box.outline == ()
 
