@@ -128,7 +128,7 @@ def image_metadata(
     keys = list(image_types(conditions))[len(_IMAGE_TYPES) :]
     return {
         "id": None if sample.image_id is None else str(sample.image_id),
-        "file_name": sample.path.name,
+        "file_name": sample.file_name or sample.path.name,
         "width_px": sample.width,
         "height_px": sample.height,
         "brightness": float(mean[0, 0]),

@@ -58,6 +58,8 @@ class Sample:
         Named scalars, finite ones, that the annotation file records for this image; may be empty.
     image_id : int or str, optional
         The annotation file's id; None for an image of a folder without annotations.
+    file_name : str, optional
+        The image relative to its folder, with ``/``; by default the last part of `path`.
     is_labeled : bool
         Whether no annotations means no objects (True) or nothing known (False).
     """
@@ -70,6 +72,7 @@ class Sample:
     n_cut: int = 0
     conditions: Mapping[str, Scalar] = field(default_factory=dict)
     image_id: int | str | None = None
+    file_name: str | None = None
     is_labeled: bool = True
 
     @property

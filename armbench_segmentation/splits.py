@@ -139,6 +139,7 @@ def _sample(
         annotations=tuple(annotations),
         conditions=_conditions(entry),
         image_id=entry.get("id"),
+        file_name=file_name,
         is_labeled=source.file.is_labeled,
     )
 

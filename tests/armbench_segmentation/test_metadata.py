@@ -130,6 +130,8 @@ def test_the_picture_by_hand(pixels):
     assert (found["file_name"], found["width_px"], found["height_px"]) == ("a.jpg", 200, 100)
     assert found["brightness"] == pytest.approx(150)
     assert found["contrast"] == pytest.approx(50)
+    inside = sample(file_name="left/a.jpg")
+    assert image_metadata(inside, pixels, STRETCH, conditions={})["file_name"] == "left/a.jpg"
     # One column of +100 beside one of -100, all other responses 0
     assert found["blur"] == pytest.approx(2 * 64 * 100**2 / 64**2)
     assert found["clutter"] == pytest.approx(1 / 64, rel=0.1)
