@@ -74,7 +74,7 @@ def saving_in_words(budgets: npt.NDArray[np.int64], scores: dict[str, Floats], w
         fewer = 100 * (spent - needed) / spent
         return (
             f"{DEFAULT} needs {needed:,.0f} labels for the {what} that random reaches with {spent:,} "
-            f"({reached:.0f} %): {fewer:.0f} % fewer"
+            f"({reached:.0f} %): {fewer:.0f} % fewer{_no_better_below(budgets[:at], auto, chance)}"
         )
     if verdict == 0:
         return (
@@ -110,6 +110,12 @@ def compared(scores: Floats, others: Floats) -> int:
         return 0
     error = difference.std(ddof=1) / np.sqrt(len(difference)) * t.ppf(_CONFIDENCE, len(difference) - 1)
     return int(np.sign(difference.mean())) if abs(difference.mean()) > error else 0
+
+
+def _no_better_below(budgets: npt.NDArray[np.int64], auto: Floats, chance: Floats) -> str:
+    """Say up to how many labels, the start left out, `auto` is no better than random beyond chance."""
+    alike = [int(n) for place, n in enumerate(budgets) if place and compared(auto[:, place], chance[:, place]) <= 0]
+    return f", but up to {max(alike):,} labels it is no better than random" if alike else ""
 
 
 def _better(scores: dict[str, Floats], at: int) -> str:

@@ -19,6 +19,12 @@ def test_a_saving_is_told_in_labels():
     assert words.endswith("% fewer")
 
 
+def test_a_saving_that_comes_late_says_so():
+    auto = np.array([[10.0, 25, 80]]) + NOISE[::-1]
+    words = saving_in_words(BUDGETS, {"auto": auto, "random": RANDOM}, "failures")
+    assert words.endswith("% fewer, but up to 20 labels it is no better than random")
+
+
 def test_no_saving_is_told_as_well():
     words = saving_in_words(BUDGETS, {"auto": RANDOM + NOISE[::-1], "random": RANDOM}, "failures")
     assert words.startswith("auto saves no labels here that could be told from chance; failures: with 40 labels it rea")
