@@ -113,16 +113,20 @@ def prune(
     check_strategy(strategy)
     if keep is not None:
         n_kept(1, keep)  # a wrong share is told before any work
+    space = space or sample_space(population)
     pool = labelled_pool(population, classes=classes, random_state=random_state, space=space)
     check = None
     if len(pool) >= FEWEST:
         shares = {*FRACTIONS} if keep is None else {*FRACTIONS, keep}
         check = check_pruning(pool, strategy=strategy, fractions=[*shares], tolerance=tolerance, n_seeds=n_seeds)
     fraction = keep if keep is not None else check.proposed if check is not None else None
+    n_out = len(population) - len(space)
+    left_out = f" Left out, because their latents are not finite: {n_out:,}." if n_out else ""
     if check is None:
-        curve, sentence = None, f"Not checked: {len(pool)} labelled training samples are too few, {FEWEST} would do."
+        few = f"Not checked: {len(pool)} labelled training samples are too few, {FEWEST} would do."
+        curve, sentence = None, few + left_out
     else:
-        curve = replace(check.curve, sentence=_told(check.curve, keep, strategy))
+        curve = replace(check.curve, sentence=_told(check.curve, keep, strategy) + left_out)
         sentence = curve.sentence
     return Pruning(_decisions(pool, fraction, strategy, checked=check is not None), fraction or 1.0, curve, sentence)
 

@@ -31,6 +31,7 @@ def test_only_labelled_training_samples_are_decided(population, tmp_path):
     done = prune(Population(samples, latents), keep=0.5, n_seeds=3)
     assert sorted(done.decisions["sample_id"]) == sorted(f"s{i}" for i in range(80) if i not in (3, 4, 5))
     assert len(done.kept_ids) == round(77 / 2)
+    assert done.sentence.endswith(" Left out, because their latents are not finite: 1.")
     path = done.write(tmp_path)
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     assert table.columns.tolist() == ["sample_id", "decision", "rank", "reason"]
