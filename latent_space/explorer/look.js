@@ -4,10 +4,10 @@ const SEVERAL_ROUNDS = 64;
 const OUT_OF_FOCUS = 0.34;
 
 // order: rows from back to front, without hidden ones: those not selected, those without a value, then the others.
-// rgba: 4 bytes per row; radius: pixels, negative for a hollow point.
+// rgba: 4 bytes per row; radius: pixels, negative for a hollow point: without a value, in the accent when selected.
 function makeLook({ scale, radius, visible, selected }) {
   const n = visible.length;
-  const [gray, hollow] = [styleColor("--unselected"), styleColor("--hollow")];
+  const [gray, hollow] = [styleColor("--unselected"), styleColor(selected ? "--accent" : "--hollow")];
   const dense = n > 12000;
   const rgba = new Uint8Array(4 * n);
   const sizes = new Float32Array(n);

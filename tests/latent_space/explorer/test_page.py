@@ -42,6 +42,23 @@ def test_opens_from_disk_and_draws_every_sample(opened, tmp_path):
     assert "hollow: 10 without loss" in opened.text("#legend")
 
 
+def test_selected_points_without_a_value_stand_out(opened, tmp_path):
+    """Sample 14 is unlabelled, sample 29 is not selected."""
+    left, top, width, height = opened.run(PLOTS)[0]
+    edge = place_of(opened, 20)[0]
+    corners = [(left + 2, top + 2), (edge, top + 2), (edge, top + height - 3), (left + 2, top + height - 3)]
+    opened.key("l")
+    opened.drag(corners)
+    opened.settle()
+    pixels = np.asarray(Image.open(opened.screenshot(tmp_path / "page.png")).convert("RGB")).astype(int)
+    bluest = []
+    for i in (14, 29):
+        x, y = place_of(opened, i)
+        around = pixels[int(y) - 8 : int(y) + 9, int(x) - 8 : int(x) + 9]
+        bluest.append((around[..., 2] - around[..., 0]).max())
+    assert bluest[0] > 60 > 30 > bluest[1]
+
+
 def test_colours_are_on_the_canvas(opened, tmp_path):
     pixels = np.asarray(Image.open(opened.screenshot(tmp_path / "page.png")).convert("RGB")).astype(int)
     for i, color in ((0, (13, 8, 135)), (28, (253, 189, 42))):
