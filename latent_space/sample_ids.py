@@ -36,7 +36,8 @@ def read_sample_columns(path: str | os.PathLike[str]) -> dict[str, list[str]]:
     try:
         found = {"sample_id": _from_json(file)} if file.suffix.lower() == ".json" else _from_csv(file)
     except (ValueError, OSError) as error:
-        raise ValueError(f"{file} must be JSON or CSV with sample ids; got: {error}") from error
+        told = " ".join(str(error).split()).removeprefix("Error tokenizing data. C error: ")
+        raise ValueError(f"{file} must be JSON or CSV with sample ids; got: {told}") from error
     if not found["sample_id"]:
         raise ValueError(f"{file} must hold at least one sample id; got none.")
     return found

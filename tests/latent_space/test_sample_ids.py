@@ -36,6 +36,7 @@ def test_an_id_named_twice_counts_once(tmp_path):
         ("ids.json", '{"sample_ids": []}', "must hold at least one sample id; got none"),
         ("ids.csv", "id,rank\na,1\n", "got: columns id, rank, and no sample_id"),
         ("ids.csv", "", "must be JSON or CSV with sample ids"),
+        ("ids.csv", "a,b\n1,2,3\n1,2,3,4\n", "sample ids; got: Expected 3 fields in line 3, saw 4$"),
         ("ids.csv", "sample_id\n", "at least one sample id"),
     ],
 )
