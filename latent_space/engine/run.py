@@ -23,7 +23,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from latent_space.analysis import Analysis, analyse
+from latent_space.analysis import Analysis, Pictures, analyse
 from latent_space.engine.assembly import assemble, collect_pictures, write_extras
 from latent_space.engine.calls import FAILS_ON_BATCH
 from latent_space.engine.chunks import Plan, Task, WrittenChunk
@@ -42,6 +42,7 @@ from latent_space.engine.folder import (
 )
 from latent_space.engine.workers import Worker, run_tasks
 from latent_space.explorer import write_report
+from latent_space.exports.pictures import thumbnail_of
 from latent_space.population import Population
 from latent_space.progress import track
 from latent_space.run_folder import MAPS_FOLDER, RUN_FILE, replaced_files, write_json
@@ -177,7 +178,9 @@ class Run:
         self.facts["latent"]["n_features"] = population.latents.shape[1]
         self.seconds["assembly"] = time.perf_counter() - start
         population = population.with_run(**self.facts)
-        analysis = self._analyse(population) if maps else None
+        files = (item for chunk in chunks for item in chunk.files())
+        thumbnails = {name: path for name, path in files if name.startswith("thumbnails/")}
+        analysis = self._analyse(population, thumbnails.get) if maps else None
         population = analysis.population if analysis else population
         start = time.perf_counter()
         begin_replacing(self.out)
@@ -191,14 +194,14 @@ class Run:
         """Give a run that is finished the maps that it was made without."""
         if maps and not has_maps(self.out, population):
             self.seconds = dict(population.run.get("seconds", {}))
-            analysis = self._analyse(population)
+            analysis = self._analyse(population, partial(thumbnail_of, self.out))
             analysis.population.save(self.out)
             return self._publish(analysis.population, analysis)
         close_work(self.out)
         return population
 
-    def _analyse(self, population: Population) -> Analysis:
-        analysis = analyse(population, cache=self.out / MAPS_FOLDER, seed=self.plan.seed)
+    def _analyse(self, population: Population, pictures: Pictures) -> Analysis:
+        analysis = analyse(population, cache=self.out / MAPS_FOLDER, pictures=pictures, seed=self.plan.seed)
         self.seconds |= analysis.seconds
         return analysis
 

@@ -15,9 +15,9 @@ import pandas as pd
 from latent_space.clustering import CLUSTER_METHODS, Clusters, cluster, subgroups
 from latent_space.insights import checks
 from latent_space.insights.conditions import short_names, yes_no
+from latent_space.insights.copies import Looks, find_copies
 from latent_space.insights.domains import DomainGap, find_domain_gaps
 from latent_space.insights.doubts import find_doubts
-from latent_space.insights.duplicates import find_near_duplicates
 from latent_space.insights.explanations import explain
 from latent_space.insights.insight import FAILING, UNUSUAL, Insight, Insights, written
 from latent_space.insights.performance import Judged, find_failing, find_overfitting
@@ -41,7 +41,7 @@ TITLES = {
 }
 _TEXTS = {
     "leak": "{n} samples are near-duplicates across splits: scores on them flatter the model.",
-    "near_duplicate": "{n} samples in {groups} groups are all but the same for the model.",
+    "near_duplicate": "{n} samples in {groups} groups are all but the same, for the model or to the eye.",
     "outlier": "{n} samples lie farther from their neighbours than chance explains (up to {worst} times the usual).",
     "over_represented": "{n} samples lie at most half as far apart as is usual: they say much the same.",
 }
@@ -52,6 +52,7 @@ def find_insights(
     space: Space,
     *,
     clusters: dict[str, Clusters] | None = None,
+    looks: Looks | None = None,
     random_state: int = 0,
 ) -> Insights:
     """Find where and why the model fails, and what is wrong with the data.
@@ -64,6 +65,8 @@ def find_insights(
         Of its samples.
     clusters : dict, optional
         Per method, where they are known.
+    looks : (n_samples, 192) array, optional
+        Of `latent_space.insights.copies.read_looks`: samples that look the same are near-duplicates, too.
     random_state : int
         Seed of clusters, regions and permutations.
 
@@ -86,7 +89,9 @@ def find_insights(
         "subgroup_id": _spread(space, groups),
     }
     doubts = find_doubts(rows, population.instances, space, _splits(rows), random_state=random_state)
-    found_checks, duplicate_groups = _checks(rows, space, groups, doubts.check)
+    copies = find_copies(space.latents, None if looks is None else looks[space.rows], graph=space.graph)
+    found_checks = _checks(rows, space, groups, doubts.check, copies)
+    duplicate_groups = copies["near_duplicate_group"].to_numpy(np.int64)
     columns["near_duplicate_group"] = _spread(space, duplicate_groups)
     judged = _judged(population, rows, space, [one.cluster_ids for one in clusters.values()], random_state)
     slices, overfitting = find_failing(judged), find_overfitting(judged)
@@ -157,19 +162,22 @@ def _judged(
 
 
 def _checks(
-    rows: pd.DataFrame, space: Space, groups: npt.NDArray[np.int64], mislabels: checks.Check
-) -> tuple[dict[str, checks.Check], npt.NDArray[np.int64]]:
-    graph, split = space.graph, _splits(rows)
-    duplicates = find_near_duplicates(space.latents, graph=graph)
-    score, verdict, group = (duplicates[column].to_numpy() for column in duplicates)
-    found = {
+    rows: pd.DataFrame,
+    space: Space,
+    groups: npt.NDArray[np.int64],
+    mislabels: checks.Check,
+    copies: pd.DataFrame,
+) -> dict[str, checks.Check]:
+    graph = space.graph
+    return {
         "mislabel": mislabels,
-        "leak": checks.find_leaks(graph, split, duplicates),
-        "near_duplicate": checks.Check(score, verdict),
+        "leak": checks.find_leaks(graph, _splits(rows), copies),
+        "near_duplicate": checks.Check(
+            copies["near_duplicate_score"].to_numpy(), copies["is_near_duplicate"].to_numpy()
+        ),
         "outlier": checks.find_outliers(graph),
         "over_represented": checks.find_crowded(graph, groups),
     }
-    return found, group.astype(np.int64)
 
 
 def _low_performance(judged: Judged, space: Space, failing: list[Insight]) -> checks.Check:

@@ -44,7 +44,7 @@ def test_opens_from_disk_and_draws_every_sample(opened, tmp_path):
 
 def test_selected_points_without_a_value_stand_out(opened, tmp_path):
     """Sample 14 is unlabelled, sample 29 is not selected."""
-    left, top, width, height = opened.run(PLOTS)[0]
+    left, top, _, height = opened.run(PLOTS)[0]
     edge = place_of(opened, 20)[0]
     corners = [(left + 2, top + 2), (edge, top + 2), (edge, top + height - 3), (left + 2, top + height - 3)]
     opened.key("l")
