@@ -6,8 +6,8 @@ test, which has no threshold of its own (`find_near_duplicates`).
 
 The size was chosen on drawn totes of seed 0, whose 30 planted copies differ by noise, compression, brightness or a
 shift: 30 were found, and none that was not planted (27 with 16 pixels, 25 with 24). Seeds 1 and 2 were looked at once
-after that: 28 and 30 of 30, and none that was not planted. By latents alone it is 18, 16 and 13, with 1, 2 and 0 samples
-that were not; by both 30, 29 and 30.
+after that: 28 and 30 of 30, and none that was not planted. By latents alone it is 18, 16 and 13, with 1, 2 and 0
+samples that were not; by both 30, 29 and 30.
 
 **Conventions**: a look is a picture of 8 x 8 pixels in three colours, its mean 0 and its spread 1, which no brightness
 or contrast changes; NaN where a sample has no picture, or one of a single colour.
