@@ -1,8 +1,8 @@
 """The neighbour graph, the maps and the placement of new samples, beside scikit-learn's on the same latents.
 
 CPU seconds of this process; every library runs on one thread. The latents are scikit-learn's digits, turned, moved and
-scaled at random and passed through a random layer: real shapes, as many as are wanted. `--full` takes 45,000 x 256,
-leaves out scikit-learn's t-SNE, which takes too long there, and adds the approximate graph of 200,000.
+scaled at random and passed through a random layer: real shapes, as many as are wanted. `--full` takes 45,000 x 256
+(minutes for scikit-learn's t-SNE) and adds the approximate graph of 200,000.
 """
 
 import argparse
@@ -75,9 +75,8 @@ def main() -> None:
         row(f"{method} from the graph (ours)", seconds, flat)
     row(f"{N_NEW:,} new samples on that t-SNE map (ours)", timed(lambda: place(new, latents, flat))[0])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    if not full:
-        row("scikit-learn TSNE", *timed(lambda: scikit_learn_tsne(latents)))
-    else:
+    row("scikit-learn TSNE", *timed(lambda: scikit_learn_tsne(latents)))
+    if full:
         large_graph(n_features)
     print(f"peak memory of our own maps {peak:.2f} GB")
 
