@@ -42,11 +42,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", nargs="*", help="run folders to replay")
     parser.add_argument("--no-sensors", action="store_true", help="leave out the simulated rigs, which take minutes")
+    arguments = parser.parse_args()
     print(f"\nLabelling, one thread, {platform.machine()}, {os.cpu_count()} cores, {SEEDS} seeds")
     probe_from_nothing()
     show("digits, a small network's loss (chosen on)", *network_losses("digits", n_train=200))
     show("breast cancer, a small network's loss (first seen when frozen)", *network_losses("cancer", n_train=40))
-    arguments = parser.parse_args()
     for run in arguments.runs:
         show_run(run, Population.load(run))
     if not arguments.no_sensors:
