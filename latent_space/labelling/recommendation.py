@@ -221,7 +221,7 @@ def _curves(case: _Case) -> list[Curve]:
         classes=None if classes is None else classes[known],
         random_state=case.request.random_state,
     )
-    return labelling_curves(done, case.target.failures)
+    return labelling_curves(done, case.target.failures, strategy=case.request.strategy)
 
 
 def _notes(case: _Case, predicted: PredictedError | None, table: pd.DataFrame) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a replay says in words and curves: how many labels the default strategy saves, or that it saves none.
+"""What a replay says in words and curves: how many labels a strategy saves, or that it saves none.
 
 **Conventions**: the target is what random reaches, on average over the seeds: of failures with the largest budget; of
 accuracy, which soon levels off, with the middle one. Labels needed to reach it are interpolated between budgets. A
@@ -17,7 +17,7 @@ DEFAULT = "auto"
 _CONFIDENCE = 0.975
 
 
-def labelling_curves(replay: Replay, failures: str) -> list[Curve]:
+def labelling_curves(replay: Replay, failures: str, *, strategy: str = DEFAULT) -> list[Curve]:
     """Return the curve of failures found and, where there are classes, of a probe's accuracy.
 
     Parameters
@@ -26,7 +26,10 @@ def labelling_curves(replay: Replay, failures: str) -> list[Curve]:
         With `random` and `auto` among its strategies.
     failures : str
         Which samples are failures, in words.
+    strategy : str
+        The one to tell about; of `random` there is nothing to tell, so it is `auto` then.
     """
+    own = DEFAULT if strategy == "random" else strategy
     n_seeds = len(next(iter(replay.found.values())))
     of_all = "" if replay.n_samples == replay.n_known else f"{replay.n_samples:,} of "
     held_out = ", a quarter of them held out for the probe" if replay.accuracy else ""
@@ -38,12 +41,13 @@ def labelling_curves(replay: Replay, failures: str) -> list[Curve]:
         replay.budgets.tolist(),
         {name: summary(scores) for name, scores in replay.found.items()},
         n_seeds,
-        f"{saving_in_words(replay.budgets, replay.found, f'failures ({failures})')} ({where})",
+        f"{saving_in_words(replay.budgets, replay.found, f'failures ({failures})', own=own)} ({where})",
         100.0,
     )
     if not replay.accuracy:
         return [found]
     middle = len(replay.budgets) // 2
+    told = saving_in_words(replay.budgets, replay.accuracy, "accuracy of a linear probe", own=own, at=middle)
     probe = Curve(
         "Accuracy of a probe per label",
         "labels spent",
@@ -51,13 +55,15 @@ def labelling_curves(replay: Replay, failures: str) -> list[Curve]:
         replay.budgets.tolist(),
         {name: summary(scores) for name, scores in replay.accuracy.items()},
         n_seeds,
-        f"{saving_in_words(replay.budgets, replay.accuracy, 'accuracy of a linear probe', at=middle)} ({where})",
+        f"{told} ({where})",
     )
     return [found, probe]
 
 
-def saving_in_words(budgets: npt.NDArray[np.int64], scores: dict[str, Floats], what: str, *, at: int = -1) -> str:
-    """Say how many labels `auto` saves against `random`.
+def saving_in_words(
+    budgets: npt.NDArray[np.int64], scores: dict[str, Floats], what: str, *, own: str = DEFAULT, at: int = -1
+) -> str:
+    """Say how many labels a strategy, `auto` by default, saves against `random`.
 
     Examples
     --------
@@ -65,22 +71,22 @@ def saving_in_words(budgets: npt.NDArray[np.int64], scores: dict[str, Floats], w
     >>> saving_in_words(np.array([10, 20, 40]), scores, "failures")
     'auto needs 20 labels for the failures that random reaches with 40 (40 %): 50 % fewer'
     """
-    auto, chance = scores[DEFAULT], scores["random"]
+    mine, chance = scores[own], scores["random"]
     spent, reached = int(budgets[at]), float(chance[:, at].mean())
-    verdict = compared(auto[:, at], chance[:, at])
-    needed = labels_needed(budgets, auto, reached)
-    with_last = f"with {spent:,} labels it reaches {auto[:, at].mean():.0f} %, random {reached:.0f} %"
+    verdict = compared(mine[:, at], chance[:, at])
+    needed = labels_needed(budgets, mine, reached)
+    with_last = f"with {spent:,} labels it reaches {mine[:, at].mean():.0f} %, random {reached:.0f} %"
     if verdict > 0:
         fewer = 100 * (spent - needed) / spent
         return (
-            f"{DEFAULT} needs {needed:,.0f} labels for the {what} that random reaches with {spent:,} "
-            f"({reached:.0f} %): {fewer:.0f} % fewer{_no_better_below(budgets[:at], auto, chance)}"
+            f"{own} needs {needed:,.0f} labels for the {what} that random reaches with {spent:,} "
+            f"({reached:.0f} %): {fewer:.0f} % fewer{_no_better_below(budgets[:at], mine, chance)}"
         )
     if verdict == 0:
         return (
-            f"{DEFAULT} saves no labels here that could be told from chance; {what}: {with_last}{_better(scores, at)}"
+            f"{own} saves no labels here that could be told from chance; {what}: {with_last}{_better(scores, own, at)}"
         )
-    return f"{DEFAULT} saves no labels here, it is worse than random; {what}: {with_last}{_better(scores, at)}"
+    return f"{own} saves no labels here, it is worse than random; {what}: {with_last}{_better(scores, own, at)}"
 
 
 def labels_needed(budgets: npt.NDArray[np.int64], scores: Floats, target: float) -> float:
@@ -112,15 +118,15 @@ def compared(scores: Floats, others: Floats) -> int:
     return int(np.sign(difference.mean())) if abs(difference.mean()) > error else 0
 
 
-def _no_better_below(budgets: npt.NDArray[np.int64], auto: Floats, chance: Floats) -> str:
-    """Say up to how many labels, the start left out, `auto` is no better than random beyond chance."""
-    alike = [int(n) for place, n in enumerate(budgets) if place and compared(auto[:, place], chance[:, place]) <= 0]
+def _no_better_below(budgets: npt.NDArray[np.int64], mine: Floats, chance: Floats) -> str:
+    """Say up to how many labels, the start left out, a strategy is no better than random beyond chance."""
+    alike = [int(n) for place, n in enumerate(budgets) if place and compared(mine[:, place], chance[:, place]) <= 0]
     return f", but up to {max(alike):,} labels it is no better than random" if alike else ""
 
 
-def _better(scores: dict[str, Floats], at: int) -> str:
+def _better(scores: dict[str, Floats], own: str, at: int) -> str:
     """Name the strategy that did best, if it beat random beyond chance."""
     name = max(scores, key=lambda one: (float(scores[one][:, at].mean()), one))
-    if name in ("random", DEFAULT) or compared(scores[name][:, at], scores["random"][:, at]) <= 0:
+    if name in ("random", own) or compared(scores[name][:, at], scores["random"][:, at]) <= 0:
         return ""
     return f"; {name} did best here ({scores[name][:, at].mean():.0f} %), chosen after looking"

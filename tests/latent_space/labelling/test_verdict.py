@@ -25,6 +25,14 @@ def test_a_saving_that_comes_late_says_so():
     assert words.endswith("% fewer, but up to 20 labels it is no better than random")
 
 
+def test_the_strategy_that_was_asked_for_is_told_about():
+    scores = {"auto": RANDOM, "random": RANDOM, "kcenter": np.array([[10.0, 50, 80]]) + NOISE[::-1]}
+    replayed = Replay(BUDGETS, scores, {}, 80, 80)
+    for strategy, words in (("kcenter", "kcenter needs "), ("random", "auto saves no labels here")):
+        [curve] = labelling_curves(replayed, "worst", strategy=strategy)
+        assert curve.sentence.startswith(words)
+
+
 def test_no_saving_is_told_as_well():
     words = saving_in_words(BUDGETS, {"auto": RANDOM + NOISE[::-1], "random": RANDOM}, "failures")
     assert words.startswith("auto saves no labels here that could be told from chance; failures: with 40 labels it rea")
