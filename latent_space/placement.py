@@ -85,4 +85,21 @@ def _geometric_median(places: Floats, distances: Floats) -> Floats:
         away = places - center[:, None]
         pull = weights / np.maximum(np.sqrt(np.einsum("mkd,mkd->mk", away, away)), least[:, None])
         center = np.einsum("mk,mkd->md", pull, places) / pull.sum(axis=1)[:, None]
-    return center
+    return _or_a_place(center, places, weights)
+
+
+def _or_a_place(center: Floats, places: Floats, weights: Floats) -> Floats:
+    """Return the place with the smallest sum where that is smaller: towards a place the steps get ever shorter."""
+    best = center
+    cost = _sums(center, places, weights)
+    for place_of_one in np.moveaxis(places, 1, 0):
+        other = _sums(place_of_one, places, weights)
+        best = np.where((other < cost)[:, None], place_of_one, best)
+        cost = np.minimum(cost, other)
+    return best
+
+
+def _sums(points: Floats, places: Floats, weights: Floats) -> Floats:
+    away = places - points[:, None]
+    sums: Floats = (weights * np.sqrt(np.einsum("mkd,mkd->mk", away, away))).sum(axis=1)
+    return sums
