@@ -178,9 +178,7 @@ class Run:
         self.facts["latent"]["n_features"] = population.latents.shape[1]
         self.seconds["assembly"] = time.perf_counter() - start
         population = population.with_run(**self.facts)
-        files = (item for chunk in chunks for item in chunk.files())
-        thumbnails = {name: path for name, path in files if name.startswith("thumbnails/")}
-        analysis = self._analyse(population, thumbnails.get) if maps else None
+        analysis = self._analyse(population, _thumbnails(chunks).get) if maps else None
         population = analysis.population if analysis else population
         start = time.perf_counter()
         begin_replacing(self.out)
@@ -308,6 +306,12 @@ def _versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def _thumbnails(chunks: Sequence[WrittenChunk]) -> dict[str, Path]:
+    """Return the chunks' thumbnails, by their path in the run folder."""
+    files = (item for chunk in chunks for item in chunk.files())
+    return {name: path for name, path in files if name.startswith("thumbnails/")}
 
 
 def _now() -> str:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from latent_space.insights.duplicates import find_near_duplicates
+from latent_space.insights.duplicates import find_near_duplicates, numbered_groups
 from latent_space.neighbors import Graph
 from latent_space.progress import track
 
@@ -80,30 +80,18 @@ def find_copies(latents: npt.NDArray[np.float32], looks: Looks | None, *, graph:
     alike = find_near_duplicates(looks[seen])
     by_look = np.full(len(latents), -1)
     by_look[seen] = alike["near_duplicate_group"]
-    group = _joined(found["near_duplicate_group"].to_numpy(np.int64), by_look)
+    both = [_pairs(found["near_duplicate_group"].to_numpy(np.int64)), _pairs(by_look)]
+    group = numbered_groups(len(latents), np.hstack(both))
     score = found["near_duplicate_score"].to_numpy(copy=True)
     score[seen] = np.fmax(score[seen], alike["near_duplicate_score"])
     return pd.DataFrame({"near_duplicate_score": score, "is_near_duplicate": group >= 0, "near_duplicate_group": group})
 
 
-def _joined(one: npt.NDArray[np.int64], other: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Join two groupings, -1 = in no group: groups that share a sample are one, numbered by their first member."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    n, n_one = len(one), int(one.max(initial=-1)) + 1
-    in_one, in_other = np.flatnonzero(one >= 0), np.flatnonzero(other >= 0)
-    rows = np.concatenate([in_one, in_other])
-    group = np.full(n, -1)
-    if len(rows):
-        nodes = n + np.concatenate([one[in_one], n_one + other[in_other]])  # every group is a node beside the samples
-        size = int(nodes.max()) + 1
-        links = coo_array((np.ones(len(rows), np.int8), (rows, nodes)), shape=(size, size))
-        members = np.unique(rows)
-        part = connected_components(links, directed=False)[1][members]
-        _, first, inverse = np.unique(part, return_index=True, return_inverse=True)
-        group[members] = np.argsort(np.argsort(first))[inverse]
-    return group
+def _pairs(group: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the pairs (2, n_members) of every member of a group and its first; -1 is no group."""
+    rows = np.flatnonzero(group >= 0)
+    _, first, inverse = np.unique(group[rows], return_index=True, return_inverse=True)
+    return np.stack([rows[first][inverse], rows])
 
 
 def _small(file: Path) -> npt.NDArray[np.float64] | None:

@@ -19,6 +19,7 @@ from latent_space.insights.checks import (
     unusual,
 )
 from latent_space.insights.contradictions import Contradictions, find_contradictions, worst_per_sample
+from latent_space.measures import LOSS, Measure
 from latent_space.space import Space
 
 Floats = npt.NDArray[np.float64]
@@ -68,8 +69,7 @@ def find_doubts(
     random_state : int
         Seed of the probe that judges classes.
     """
-    losses = pd.to_numeric(rows["loss"], errors="coerce").to_numpy(np.float64) if "loss" in rows else None
-    losses = np.full(len(rows), np.nan) if losses is None else np.where(np.isfinite(losses), losses, np.nan)
+    losses = Measure(LOSS, True).errors(rows) if LOSS in rows else np.full(len(rows), np.nan)
     known = np.isfinite(losses)
     names = rows["sample_id"].to_numpy(object)
     found = find_contradictions(instances, dict(zip(names[known], split[known], strict=True)))

@@ -84,7 +84,7 @@ def find_near_duplicates(latents: npt.ArrayLike, *, graph: Graph | None = None) 
     if len(points) > 1 and (points != points[0]).any():
         small, large = _small_groups(graph), _large_groups(points, graph)
         score = 1 - np.minimum(_ratios(graph)[0], large[1])
-        group = _numbered(len(points), np.hstack([small, large[0]]))
+        group = numbered_groups(len(points), np.hstack([small, large[0]]))
     found = group >= 0
     return pd.DataFrame({"near_duplicate_score": score, "is_near_duplicate": found, "near_duplicate_group": group})
 
@@ -208,7 +208,7 @@ def _connected(n: int, pairs: Ints) -> Ints:
     return part
 
 
-def _numbered(n: int, pairs: Ints) -> Ints:
+def numbered_groups(n: int, pairs: Ints) -> Ints:
     """Give numbers to the groups that the pairs make, by their first member, -1 for samples in no pair."""
     part = _connected(n, pairs)
     group = np.full(n, -1)
