@@ -88,7 +88,7 @@ class VAEDetector(AutoencoderDetector):
 
     def _calibrate(self, stretches: list[Stretch]) -> None:
         super()._calibrate(stretches)
-        scores = [self._decision_function(s.values)[slice(None) if s.labels is None else ~s.labels] for s in stretches]
+        scores = [self._series_scores(s.values)[slice(None) if s.labels is None else ~s.labels] for s in stretches]
         self.normal_scores_ = np.sort(np.concatenate(scores))
 
     def probability(self, X: SeriesLike) -> np.ndarray:

@@ -3,7 +3,8 @@
 **Conventions**: a detector is a function of the last `window_size` rows, so its scores are causal: the score of row t
 depends on rows <= t alone (the first rows are padded on the left with the first row). Scores are float64, one per
 row, higher = more anomalous, at most `LARGEST_SCORE`, and repeatable. Values that go in and come out are in raw units;
-residuals are scaled.
+residuals are scaled. With a `baseline_size`, scores are then compared with their recent level (`baseline`), and
+depend on `reach` rows; `outputs` stay those of the window alone.
 
 References
 ----------
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 
 import numpy as np
 
+from anomaly_detection.baseline import Baseline, check_baseline
 from anomaly_detection.rows import Rows, SeriesLike, as_labels, as_list, as_rows, channel_names, check_learnable
 from anomaly_detection.windows import causal_windows, in_chunks
 
@@ -75,6 +77,10 @@ class Detector(ABC):
     threshold : str
         How `fit` chooses the threshold from scores of the validation part: "auto" (best F1 where that part has labels
         of both classes, else a target false-positive rate) or what `thresholds.parse_threshold` takes.
+    baseline_size : int
+        Scores in the recent level that a score is compared with; 0 for none. See `baseline`.
+    baseline_weight : float
+        How much of that level is taken off, above 0 and at most 1.
     """
 
     name: ClassVar[str]
@@ -86,9 +92,12 @@ class Detector(ABC):
 
     window_size: int = 1
     threshold: str = "auto"
+    baseline_size: int = 0
+    baseline_weight: float = 0.6
     channels_: tuple[str, ...] = field(default=(), init=False, repr=False)
     named_: bool = field(default=False, init=False, repr=False)
     threshold_: "Threshold | None" = field(default=None, init=False, repr=False)
+    baseline_: Baseline | None = field(default=None, init=False, repr=False)
 
     # What a family supplies.
 
@@ -116,6 +125,7 @@ class Detector(ABC):
         """Raise ValueError for settings that no data can mend."""
         if not isinstance(self.window_size, int) or self.window_size < 1:
             raise ValueError(f"window_size must be an integer of at least 1; got {self.window_size!r}.")
+        check_baseline(self.baseline_size, self.baseline_weight)
         if self.threshold != "auto":
             from anomaly_detection.thresholds import parse_threshold
 
@@ -127,6 +137,11 @@ class Detector(ABC):
     def settings(self) -> dict[str, Any]:
         """The constructor's keyword settings."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.init}
+
+    @property
+    def reach(self) -> int:
+        """Rows that a score depends on, its own included."""
+        return self.window_size + (0 if self.baseline_ is None else self.baseline_.size - 1)
 
     def fit(self, X: SeriesLike, y: Any = None, *, validation: tuple[SeriesLike, Any] | None = None) -> Self:
         """Learn what is normal, and a threshold.
@@ -151,7 +166,8 @@ class Detector(ABC):
         names = channel_names(as_list(X)[0]) if as_list(X) else ()
         if not names:
             raise ValueError("X must have shape (n_steps, n_channels); for one channel, reshape it to (n_steps, 1).")
-        self.channels_, self.named_, self.threshold_ = names, hasattr(as_list(X)[0], "columns"), None
+        self.channels_, self.named_ = names, hasattr(as_list(X)[0], "columns")
+        self.threshold_ = self.baseline_ = None
         learned = False
         try:
             self._learn(X, y, validation)
@@ -176,6 +192,7 @@ class Detector(ABC):
         if all(stretch.labels is not None and stretch.labels.all() for stretch in train):
             raise ValueError("y must leave normal rows to learn from; every row is labelled anomalous.")
         self._fit(train, held_out)
+        self._fit_baseline(train)
         self._calibrate(held_out or train)
 
     def decision_function(self, X: SeriesLike) -> np.ndarray:
@@ -184,7 +201,7 @@ class Detector(ABC):
         A row too far off for the arithmetic scores `LARGEST_SCORE`: never NaN, which no threshold would flag.
         """
         with np.errstate(invalid="ignore", over="ignore"):
-            scores = [self._decision_function(values) for values in self._checked(X, finite=not self.shows_non_finite)]
+            scores = [self._series_scores(values) for values in self._checked(X, finite=not self.shows_non_finite)]
         joined = scores[0] if len(scores) == 1 else np.concatenate(scores)
         if joined.max() <= LARGEST_SCORE and joined.min() >= -LARGEST_SCORE:  # NaN is neither
             return joined.astype(np.float64)
@@ -260,12 +277,23 @@ class Detector(ABC):
         if self.kind != kind:
             raise TypeError(f"{called} must be called on a detector that does it; {self.name} does not. Use {offered}.")
 
+    def _series_scores(self, values: np.ndarray) -> np.ndarray:
+        """Scores (n_steps,) of one checked series, compared with their level where there is a baseline."""
+        scores = self._decision_function(values)
+        return scores if self.baseline_ is None else self.baseline_.relative(scores)
+
+    def _fit_baseline(self, train: list[Stretch]) -> None:
+        if self.baseline_size:
+            normal = [self._decision_function(s.values)[self.window_size - 1 :] for s in train]
+            normal = [scores[normal_windows(s, self.window_size)] for scores, s in zip(normal, train, strict=True)]
+            self.baseline_ = Baseline.fit(normal, size=self.baseline_size, weight=self.baseline_weight)
+
     def _calibrate(self, stretches: list[Stretch]) -> None:
         from anomaly_detection.thresholds import choose_threshold, parse_threshold
 
         labelled = [stretch for stretch in stretches if stretch.labels is not None]
         stretches = labelled or stretches
-        scores = np.concatenate([self._decision_function(stretch.values) for stretch in stretches]).astype(np.float64)
+        scores = np.concatenate([self._series_scores(stretch.values) for stretch in stretches]).astype(np.float64)
         labels = np.concatenate([np.asarray(s.labels) for s in labelled]) if labelled else None
         rule = choose_threshold(labels) if self.threshold == "auto" else parse_threshold(self.threshold)
         self.threshold_ = rule.fit(scores, labels)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from anomaly_detection.base import LARGEST_SCORE, Detector, Kind, Outputs, Stretch
+from anomaly_detection.baseline import Baseline
 from anomaly_detection.thresholds import threshold_from_dict
 from anomaly_detection.windows import causal_windows, in_chunks
 from latent_space.onnx_session import open_session
@@ -39,6 +40,7 @@ _NEEDED: dict[str, type | tuple[type, ...]] = {
     "window_size": int,
     "settings": dict,
     "threshold": (dict, type(None)),
+    "baseline": (dict, type(None)),
     "training": dict,
     "metrics": dict,
     "versions": dict,
@@ -87,6 +89,7 @@ def save_detector(
         "window_size": detector.window_size,
         "settings": detector.settings,
         "threshold": None if detector.threshold_ is None else detector.threshold_.to_dict(),
+        "baseline": None if detector.baseline_ is None else detector.baseline_.to_dict(),
         "training": training or {},
         "metrics": metrics or {},
         "versions": _versions(),
@@ -135,6 +138,7 @@ def load_detector(model_dir: Path | str) -> "OnnxDetector":
         )
     detector.channels_, detector.named_ = tuple(facts["channels"]), True
     detector.threshold_ = None if facts["threshold"] is None else threshold_from_dict(facts["threshold"])
+    detector.baseline_ = _baseline_from(facts["baseline"], model_dir / FACTS)
     if detector.threshold_ is not None and facts["threshold"]["value"] is None:
         raise ValueError(f"{model_dir / FACTS} must have a threshold with a value; got null. Train again.")
     return detector
@@ -148,6 +152,7 @@ def read_facts(file: Path) -> dict[str, Any]:
         raise ValueError(f"{file} must be JSON; got: {error}. Train again.") from error
     if not isinstance(facts, dict):
         raise ValueError(f"{file} must hold an object; got {type(facts).__name__}.")
+    facts.setdefault("baseline", None)  # files written before there was one
     for key, kind in _NEEDED.items():
         if key not in facts or not isinstance(facts[key], kind) or isinstance(facts[key], bool):
             raise ValueError(f"{file} must have {key!r} of the right kind; got {facts.get(key)!r}. Train again.")
@@ -200,8 +205,14 @@ class OnnxDetector(Detector):
     def score_window(self, window: np.ndarray) -> float:
         """Score the newest row of one window (window_size, n_channels) with nothing checked: the way for live data.
 
-        A row too far off for single precision scores `LARGEST_SCORE`, as in `decision_function`.
+        A row too far off for single precision scores `LARGEST_SCORE`, as in `decision_function`. A detector with a
+        baseline looks at more rows than a window has: TypeError.
         """
+        if self.baseline_ is not None:
+            raise TypeError(
+                f"score_window must be called on a detector without a baseline; this one compares {self.reach} rows. "
+                "Use StreamScorer."
+            )
         scores = self.session_.run(_SCORE, {"window": np.asarray(window, dtype=np.float32)[None]})[0]
         score = float(scores[0])
         return score if abs(score) <= LARGEST_SCORE else LARGEST_SCORE  # NaN too
@@ -220,6 +231,17 @@ class OnnxDetector(Detector):
     def to_onnx(self) -> bytes:
         """Return the model as it was stored."""
         return self.model_
+
+
+def _baseline_from(description: dict[str, Any] | None, file: Path) -> Baseline | None:
+    if description is None:
+        return None
+    if set(description) != {"size", "weight", "level"}:
+        raise ValueError(f"{file} must have a baseline of size, weight and level; got {sorted(description)}.")
+    try:
+        return Baseline(**description)
+    except ValueError as error:
+        raise ValueError(f"{file} must have a baseline that can be used: {error} Train again.") from error
 
 
 def _with_channels(model: bytes, channels: tuple[str, ...]) -> bytes:

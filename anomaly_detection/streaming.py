@@ -52,7 +52,7 @@ class StreamScorer:
         past = self._past.get(machine, rows[:0])
         together = np.concatenate([past, rows])
         scores = self.detector.decision_function(together)[len(past) :]
-        keep = self.detector.window_size - 1
+        keep = self.detector.reach - 1
         self._past[machine] = together[max(0, len(together) - keep) :].copy() if keep else rows[:0]
         return scores
 

@@ -181,6 +181,11 @@ def _from_settings(config: AnomalyConfig) -> ModelFacts:
 
 def _from_json(file: Path, config: AnomalyConfig) -> ModelFacts:
     facts = read_facts(file)
+    if facts["baseline"] is not None:
+        raise ValueError(
+            f"{file} must describe a detector without a baseline here, where every window is judged by itself; got one "
+            f"of {facts['baseline'].get('size')} scores. Train one without baseline_size."
+        )
     threshold = None if facts["threshold"] is None else threshold_from_dict(facts["threshold"]).value_
     return ModelFacts(facts["kind"], facts["window_size"], tuple(facts["channels"]), threshold, config.n_latents)
 

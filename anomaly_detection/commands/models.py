@@ -59,6 +59,15 @@ def train(
             show_default="auto",
         ),
     ] = None,
+    baseline_size: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Compare every score with the level of so many newest ones: fewer false alarms after a fault or in a "
+            "new state. For `score` and `evaluate`, not for `explore`.",
+            show_default="none",
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of the weights and the order of the rows.")] = None,
     no_cuda: Annotated[
         bool, typer.Option("--no-cuda", help="Train on the processor even where there is a GPU.")
@@ -92,6 +101,7 @@ def train(
         "scaling": scaling,
         "loss": loss,
         "threshold": threshold_method,
+        "baseline_size": baseline_size,
         "random_state": seed,
     }
     made = _make(_name(detector, model_type), given, setting_assignments(settings, "--set"), no_cuda=no_cuda)

@@ -98,6 +98,27 @@ def test_facts_that_cannot_be_true_are_refused(folder: Path, changes: dict[str, 
         load_detector(folder)
 
 
+@pytest.mark.parametrize(
+    ("baseline", "message"),
+    [
+        ({"size": 5}, r"baseline of size, weight and level; got \['size'\]"),
+        ({"size": 5, "weight": 2, "level": 1.0}, "baseline_weight must be a number above 0 and at most 1; got 2"),
+        ({"size": 5, "weight": 0.5, "level": None}, "level must be a positive number; got None"),
+    ],
+)
+def test_a_damaged_baseline_is_refused(folder: Path, baseline: dict[str, Any], message: str) -> None:
+    change(folder, baseline=baseline)
+    with pytest.raises(ValueError, match=message):
+        load_detector(folder)
+
+
+def test_facts_from_before_there_were_baselines_are_read(folder: Path) -> None:
+    facts = json.loads((folder / "detector.json").read_text())
+    del facts["baseline"]
+    (folder / "detector.json").write_text(json.dumps(facts))
+    assert load_detector(folder).baseline_ is None
+
+
 def test_another_model_beside_the_facts_is_noticed(folder: Path) -> None:
     other = make_detector("pca", window_size=5).fit(ROWS)
     (folder / MODEL).write_bytes(other.to_onnx())

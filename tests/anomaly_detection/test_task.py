@@ -137,6 +137,11 @@ def test_a_model_that_detector_json_does_not_describe_is_refused(settle):
         settle(edit(model_sha256="0" * 64))
 
 
+def test_a_detector_with_a_baseline_is_refused(settle):
+    with pytest.raises(ValueError, match="every window is judged by itself; got one of 600 scores"):
+        settle(edit(baseline={"size": 600, "weight": 0.6, "level": 1.0}))
+
+
 def test_a_damaged_detector_json_is_named(settle):
     with pytest.raises(ValueError, match=r"detector.json must be JSON"):
         settle(lambda model: (model / "detector.json").write_text("{"))

@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from anomaly_detection.baseline import Baseline, check_baseline
+
+SCORES = arrays(np.float64, st.integers(1, 40), elements=st.floats(0, 1e6))
+
+
+def plain_relative(scores: np.ndarray, baseline: Baseline) -> np.ndarray:
+    """The definition, row by row."""
+    out = []
+    for row, score in enumerate(scores):
+        newest = np.maximum(scores[max(0, row + 1 - baseline.size) : row + 1], 1e-12)
+        level = max(baseline.level, float(np.exp(np.log(newest).mean())))
+        out.append(score * (baseline.level / level) ** baseline.weight)
+    return np.array(out)
+
+
+def test_by_hand() -> None:
+    # Levels 2, 4 = sqrt(2 * 8), 8; half of their logarithm above that of 2 is taken off.
+    found = Baseline(size=2, weight=0.5, level=2.0).relative(np.array([2.0, 8.0, 8.0]))
+    assert found == pytest.approx([2.0, 8 / 2**0.5, 4.0])
+
+
+@given(scores=SCORES, size=st.integers(1, 50), weight=st.floats(0.01, 1), level=st.floats(1e-6, 1e3))
+@settings(max_examples=100, deadline=None)
+def test_is_the_definition(scores: np.ndarray, size: int, weight: float, level: float) -> None:
+    baseline = Baseline(size=size, weight=weight, level=level)
+    assert np.allclose(baseline.relative(scores), plain_relative(scores, baseline), rtol=1e-6)
+    assert (baseline.relative(scores) <= scores).all()
+
+
+def test_changes_nothing_at_the_level_of_training_and_below() -> None:
+    scores = np.array([1.0, 0.5, 1.0, 0.0, 1.0])
+    assert np.array_equal(Baseline(size=3, weight=0.6, level=1.0).relative(scores), scores)
+
+
+def test_rows_without_any_error_leave_no_low_level_behind() -> None:
+    scores = np.array([0.0] * 50 + [1.0])  # a stuck sensor that comes back
+    assert Baseline(size=50, weight=1.0, level=1.0).relative(scores)[-1] == 1.0
+
+
+def test_a_lasting_score_sinks_to_what_the_weight_leaves() -> None:
+    found = Baseline(size=10, weight=0.75, level=1.0).relative(np.concatenate([np.ones(20), np.full(20, 16.0)]))
+    assert found[20] > 8  # at once it stands out
+    assert (np.diff(found[20:30]) < 0).all()
+    assert found[30:] == pytest.approx(2.0)  # 16 ^ .25
+
+
+def test_the_level_is_that_of_the_training_rows() -> None:
+    baseline = Baseline.fit([np.array([1.0, 4.0]), np.array([2.0])], size=5, weight=0.6)
+    assert baseline.level == pytest.approx(2.0) and (baseline.size, baseline.weight) == (5, 0.6)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 3.4e38])
+def test_scores_beyond_the_arithmetic_count_as_the_largest(value: float) -> None:
+    with np.errstate(over="ignore"):
+        found = Baseline(size=4, weight=0.5, level=1.0).relative(np.array([1.0, value, 1.0, 1.0, 1.0, 1.0]))
+    assert np.isfinite(found[[0, 2, 3, 4, 5]]).all()
+    assert found[2] < 1e-6 and found[5] == pytest.approx(1.0, rel=1e-6)
+
+
+def test_a_description_restores_it() -> None:
+    baseline = Baseline(size=600, weight=0.6, level=0.87)
+    assert Baseline(**baseline.to_dict()) == baseline
+
+
+@pytest.mark.parametrize(
+    ("size", "weight", "message"),
+    [
+        (-1, 0.5, "baseline_size must be an integer of at least 0; got -1"),
+        (2.5, 0.5, "baseline_size must be an integer"),
+        (True, 0.5, "baseline_size must be an integer"),
+        (5, 0.0, "baseline_weight must be a number above 0 and at most 1; got 0.0"),
+        (5, 1.5, "baseline_weight must be"),
+        (5, float("nan"), "baseline_weight must be"),
+        (5, "half", "baseline_weight must be"),
+    ],
+)
+def test_settings_out_of_range_are_refused(size: int, weight: float, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        check_baseline(size, weight)
+
+
+@pytest.mark.parametrize("level", [0.0, -1.0, float("nan"), float("inf"), None, True])
+def test_a_level_must_be_positive(level: float) -> None:
+    with pytest.raises(ValueError, match="level must be a positive number"):
+        Baseline(size=5, weight=0.5, level=level)
+
+
+def test_none_is_no_baseline() -> None:
+    with pytest.raises(ValueError, match="at least 1 for a baseline"):
+        Baseline(size=0, weight=0.5, level=1.0)
