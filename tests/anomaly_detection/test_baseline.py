@@ -1,10 +1,18 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from anomaly_detection.base import Detector
 from anomaly_detection.baseline import Baseline, check_baseline
+from anomaly_detection.registry import DETECTORS
+from anomaly_detection.stored import load_detector, save_detector
+from anomaly_detection.streaming import StreamScorer
+from anomaly_detection.thresholds import BestF1
+from tests.anomaly_detection.test_detectors import PLANTED, make, normal_rows, planted
 
 SCORES = arrays(np.float64, st.integers(1, 40), elements=st.floats(0, 1e6))
 
@@ -94,3 +102,64 @@ def test_a_level_must_be_positive(level: float) -> None:
 def test_none_is_no_baseline() -> None:
     with pytest.raises(ValueError, match="at least 1 for a baseline"):
         Baseline(size=0, weight=0.5, level=1.0)
+
+
+@pytest.mark.parametrize("name", list(DETECTORS))
+class TestDetectors:
+    @pytest.fixture
+    def compared(self, name: str) -> Detector:
+        return make(name, baseline_size=30).fit(normal_rows(300, 1))
+
+    def test_is_taken_off_the_scores_of_the_windows(self, compared: Detector) -> None:
+        rows, _ = planted(3)
+        baseline, raw = compared.baseline_, compared.outputs(rows).score
+        assert baseline is not None and baseline.size == 30
+        np.testing.assert_allclose(compared.decision_function(rows), baseline.relative(raw), rtol=1e-4, atol=1e-6)
+        assert (compared.decision_function(rows)[PLANTED] < raw[PLANTED]).any()
+
+    def test_level_is_that_of_full_normal_training_windows(self, name: str) -> None:
+        rows, labels = planted(0)
+        detector = make(name, baseline_size=30).fit(
+            [normal_rows(400, 1), rows], [None, labels], validation=(rows, labels)
+        )
+        scores = [detector.outputs(part).score for part in (normal_rows(400, 1), rows)]
+        first, size = detector.window_size - 1, detector.window_size
+        clean = np.array([not labels[i - first : i + 1].any() for i in range(first, 240)])
+        kept = np.concatenate([scores[0][first:], scores[1][first:][clean]])
+        assert detector.baseline_ is not None and size >= 1
+        assert detector.baseline_.level == pytest.approx(float(np.exp(np.log(kept).mean())), rel=1e-4)
+
+    def test_scores_depend_on_the_rows_within_reach(self, compared: Detector) -> None:
+        rows, _ = planted(3)
+        reach = compared.reach
+        assert reach == compared.window_size + 29
+        changed = rows.copy()
+        changed[:150] += 1
+        before, after = compared.decision_function(rows), compared.decision_function(changed)
+        np.testing.assert_allclose(after[150 + reach - 1 :], before[150 + reach - 1 :], rtol=1e-5)
+        assert not np.allclose(after[150 : 150 + reach - 1], before[150 : 150 + reach - 1], rtol=1e-5)
+
+    def test_threshold_is_set_on_the_compared_scores(self, name: str) -> None:
+        rows, labels = planted(3)
+        detector = make(name, baseline_size=30).fit(normal_rows(300, 1), validation=(rows, labels))
+        best = BestF1().fit(detector.decision_function(rows), labels).value_
+        assert detector.threshold_ is not None and detector.threshold_.value_ == pytest.approx(best)
+
+    def test_a_stream_in_pieces_scores_as_the_whole(self, compared: Detector) -> None:
+        rows, _ = planted(3)
+        stream = StreamScorer(compared)
+        pieces = [stream.score(piece) for piece in np.split(rows, [1, 7, 90, 155, 156, 200])]
+        np.testing.assert_allclose(np.concatenate(pieces), compared.decision_function(rows), rtol=1e-5)
+
+    def test_stays_with_the_stored_detector(self, compared: Detector, tmp_path: Path) -> None:
+        rows, _ = planted(3)
+        save_detector(compared, tmp_path)
+        stored = load_detector(tmp_path)
+        assert stored.baseline_ == compared.baseline_ and stored.reach == compared.reach
+        np.testing.assert_allclose(stored.decision_function(rows), compared.decision_function(rows), rtol=1e-4)
+        with pytest.raises(TypeError, match="score_window must be called on a detector without a baseline"):
+            stored.score_window(rows[: compared.window_size])
+
+    def test_is_forgotten_by_a_fit_without(self, compared: Detector) -> None:
+        compared.baseline_size = 0
+        assert compared.fit(normal_rows(300, 1)).baseline_ is None and compared.reach == compared.window_size
