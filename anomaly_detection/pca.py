@@ -36,8 +36,8 @@ from anomaly_detection.windows import full_windows, pad_left
 
 STATISTICS = ("q", "t2", "combined")
 _BLOCK_ROWS = 16_384
+_ROWS_AT_ONCE = 64  # centred
 _BLOCK_BYTES, _LEAST_BLOCK_ROWS = 1 << 20, 1024  # of what is scored at once
-_BYTES_AT_ONCE = 1 << 15  # of what is centred at once
 
 
 @dataclass(kw_only=True, eq=False)
@@ -163,29 +163,24 @@ class PCADetector(Detector):
         return _square_root(parts[0] + parts[1])
 
     def _decision_function(self, values: np.ndarray) -> np.ndarray:
-        """Fold scaling and statistic into one matrix, block by block so that it stays in the cache."""
-        dtype = values.dtype if values.dtype == np.float32 else np.float64
-        n, n_channels = values.shape
-        lag, row_bytes = self.window_size - 1, n_channels * np.dtype(dtype).itemsize
-        size = min(n, max(_LEAST_BLOCK_ROWS, _BLOCK_BYTES // row_bytes))
-        together = min(n, max(1, _BYTES_AT_ONCE // row_bytes))
-        shifts = [np.tile(part, (together, 1)) for part in self.scaling_.split_center(dtype) if part is not None]
-        scaled = self.directions_ / self._divisors()[:, None] / np.sqrt(len(self.directions_))
-        folded = np.ascontiguousarray(scaled.T, dtype=dtype)
-        scores, padded = np.empty(n, dtype=dtype), np.ascontiguousarray(pad_left(values, lag))
-        # Written again and again: new memory for every block would cost more than the sums.
-        rows_space = np.empty((size + lag, n_channels), dtype=dtype)
-        projected_space = np.empty((len(folded), size), dtype=dtype)
-        for start in range(0, n, size):
-            stop = min(start + size, n)
-            rows = padded[start : stop + lag]
-            for shift in shifts:
-                rows = _minus(rows, shift, out=rows_space[: len(rows)])
-            means = _moving_mean(rows, self.window_size)
-            watched = np.hstack([means, self._deviations(rows, means)]) if self.spread else means
-            # A row per direction: numpy sums long rows faster than many short ones.
-            projected = np.matmul(folded, watched.T, out=projected_space[:, : stop - start])
-            np.square(projected, out=projected).sum(axis=0, out=scores[start:stop])
+        """Fold scaling and statistic into one quadratic form of the raw rows, or of what is watched of each window."""
+        from anomaly_detection.quadratic import quadratic_scores
+
+        center, lag = self.scaling_.center, self.window_size - 1
+        folded = (self.directions_ / self._divisors()[:, None] / np.sqrt(len(self.directions_))).T
+        if lag == 0:
+            return quadratic_scores(values, folded, center)
+        near = center.astype(values.dtype)
+        scores, padded = np.empty(len(values), dtype=values.dtype), np.ascontiguousarray(pad_left(values, lag))
+        size = max(_LEAST_BLOCK_ROWS, _BLOCK_BYTES // values[0].nbytes)
+        together = np.tile(near, (_ROWS_AT_ONCE, 1))
+        for start in range(0, len(values), size):  # so that a block stays in the cache
+            rows = _minus(padded[start : start + size + lag], together)
+            means, rest = _moving_mean(rows, self.window_size), center - near
+            if self.spread_scaling_ is not None:
+                means = np.hstack([means, self._deviations(rows, means)])
+                rest = np.hstack([rest, self.spread_scaling_.center * self.scaling_.scale])
+            scores[start : start + size] = quadratic_scores(means, folded, rest)
         return scores
 
     def _divisors(self) -> np.ndarray:
@@ -194,14 +189,11 @@ class PCADetector(Detector):
         return scale if self.spread_scaling_ is None else np.hstack([scale, scale * self.spread_scaling_.scale])
 
     def _deviations(self, rows: np.ndarray, means: np.ndarray) -> np.ndarray:
-        """Return the centred standard deviation of every window of raw `rows`, whose `means` are known."""
-        assert self.spread_scaling_ is not None
+        """Return the standard deviation of every window of raw `rows`, whose `means` are known."""
         squares = np.zeros_like(means)
         for lag in range(self.window_size):
             squares += np.square(rows[self.window_size - 1 - lag : len(rows) - lag] - means)
-        deviations = np.sqrt(squares / self.window_size, out=squares)
-        deviations -= (self.spread_scaling_.center * self.scaling_.scale).astype(means.dtype)
-        return deviations
+        return np.sqrt(squares / self.window_size, out=squares)
 
     def _run(self, windows: np.ndarray) -> Outputs:
         scaled = self.scaling_.apply(windows.astype(np.float64))
@@ -227,18 +219,16 @@ class PCADetector(Detector):
         return pca_graph(self)
 
 
-def _minus(rows: np.ndarray, shifts: np.ndarray, *, out: np.ndarray) -> np.ndarray:
-    """Subtract from contiguous rows what all rows of `shifts` hold, many at a time: numpy is slow on short rows."""
-    n = len(rows) // len(shifts) * len(shifts)
-    np.subtract(rows[:n].reshape(-1, shifts.size), shifts.ravel(), out=out[:n].reshape(-1, shifts.size))
-    np.subtract(rows[n:], shifts[: len(rows) - n], out=out[n:])
-    return out
+def _minus(rows: np.ndarray, center: np.ndarray) -> np.ndarray:
+    """Subtract from contiguous rows what all rows of `center` hold, many at a time: numpy is slow on short rows."""
+    n, centred = len(rows) // len(center) * len(center), np.empty_like(rows)
+    np.subtract(rows[:n].reshape(-1, center.size), center.ravel(), out=centred[:n].reshape(-1, center.size))
+    np.subtract(rows[n:], center[: len(rows) - n], out=centred[n:])
+    return centred
 
 
 def _moving_mean(rows: np.ndarray, window_size: int) -> np.ndarray:
     """Mean of `window_size` rows, the newest last: (n - window_size + 1, n_channels)."""
-    if window_size == 1:
-        return rows
     total = rows[window_size - 1 :].copy()
     for lag in range(1, window_size):
         total += rows[window_size - 1 - lag : len(rows) - lag]
@@ -258,8 +248,9 @@ def _square_root(matrix: np.ndarray) -> np.ndarray:
 
 
 def _directions(matrix: np.ndarray) -> np.ndarray:
-    """Return C such that z C is as long as z M for every z, with as few columns as the rank of the symmetric M."""
+    """Return a lower triangular C, a column per rank of the symmetric M: for every z, z C is as long as z M."""
+    from anomaly_detection.quadratic import triangular
+
     values, vectors = np.linalg.eigh(matrix)
     kept = np.abs(values) > 1e-12 * np.abs(values).max()
-    columns: np.ndarray = vectors[:, kept] * values[kept]
-    return columns
+    return triangular((vectors[:, kept] * values[kept]).T).T

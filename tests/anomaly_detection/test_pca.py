@@ -238,9 +238,18 @@ def test_blocks_and_fewer_directions_score_as_the_residuals_do(monkeypatch, sett
     assert detector.directions_.shape == (6, n_directions)
     monkeypatch.setattr("anomaly_detection.pca._BLOCK_BYTES", 1)
     monkeypatch.setattr("anomaly_detection.pca._LEAST_BLOCK_ROWS", 37)
-    monkeypatch.setattr("anomaly_detection.pca._BYTES_AT_ONCE", 300)
+    monkeypatch.setattr("anomaly_detection.pca._ROWS_AT_ONCE", 5)
     tolerance = 1e-3 if dtype is np.float32 else 1e-9
     assert detector.decision_function(rows) == pytest.approx(detector.outputs(rows).score, rel=tolerance, abs=1e-6)
+
+
+@pytest.mark.parametrize("options", [{}, {"window_size": 3}, {"window_size": 3, "statistic": "t2", "spread": True}])
+def test_rows_score_alike_however_they_lie_in_memory(options):
+    rows = correlated()
+    detector = PCADetector(**options).fit(rows)
+    expected = detector.decision_function(rows)
+    for same in (np.asfortranarray(rows), np.repeat(rows, 2, axis=1)[:, ::2]):
+        assert np.array_equal(detector.decision_function(same), expected)
 
 
 def test_single_precision_rows_lose_nothing_to_a_large_mean():

@@ -1,0 +1,109 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from anomaly_detection.quadratic import _kept, quadratic_scores, triangular
+
+
+def oracle(rows: np.ndarray, directions: np.ndarray, center: np.ndarray) -> np.ndarray:
+    parts = np.einsum("ij,kj->ik", rows.astype(np.float64) - center, directions)
+    return np.square(parts).sum(axis=1)
+
+
+def drawn(n: int, n_channels: int, n_directions: int, offset: float, seed: int = 0) -> tuple[np.ndarray, ...]:
+    rng = np.random.default_rng(seed)
+    center = offset * rng.normal(size=n_channels)
+    return rng.normal(size=(n, n_channels)) + center, rng.normal(size=(n_directions, n_channels)), center
+
+
+@given(
+    n=st.integers(0, 600),
+    n_channels=st.integers(1, 40),
+    n_directions=st.integers(0, 12),
+    offset=st.sampled_from([0.0, 1.0, 1e3]),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    seed=st.integers(0, 2**32 - 1),
+)
+@settings(max_examples=80, deadline=None)
+def test_any_shape_scores_as_the_products_do(n, n_channels, n_directions, offset, dtype, seed):
+    rows, directions, center = drawn(n, n_channels, n_directions, offset, seed)
+    rows = rows.astype(dtype)
+    scores = quadratic_scores(rows, triangular(directions), center)
+    assert scores.dtype == dtype
+    tolerance = 2e-5 if dtype is np.float32 else 1e-11
+    # A sum is as exact as its largest terms; directions and rows are about 1 in size.
+    assert scores == pytest.approx(oracle(rows, directions, center), rel=tolerance, abs=tolerance * n_channels)
+
+
+@pytest.mark.parametrize("n", [1, 239, 240, 241, 480, 1000])
+@pytest.mark.parametrize("n_channels", [1, 7, 8, 9, 16, 40])
+def test_blocks_and_chunks_meet_without_a_seam(n, n_channels):
+    rows, directions, center = drawn(n, n_channels, n_channels, 1.0)
+    expected = oracle(rows, directions, center)
+    assert quadratic_scores(rows, triangular(directions), center) == pytest.approx(expected, rel=1e-9)
+
+
+def test_what_single_precision_leaves_out_of_a_center_counts():
+    rows = np.array([[1e6 + 1, 0.0], [1e6 - 2, 0.0]], dtype=np.float32)
+    scores = quadratic_scores(rows, np.eye(2), np.array([1e6 + 0.03, 0.0]))
+    assert scores == pytest.approx([0.97**2, 2.03**2], rel=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("channel", [0, 6, 7, 8, 12])
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_a_value_that_is_not_finite_shows_in_its_row_alone(dtype, value, channel):
+    rows, directions, center = drawn(500, 13, 5, 1.0)
+    rows = rows.astype(dtype)
+    rows[300, channel] = value
+    finite = np.isfinite(quadratic_scores(rows, triangular(directions), center))
+    assert np.flatnonzero(~finite).tolist() == [300]
+
+
+def test_a_sum_beyond_the_precision_is_infinite():
+    assert quadratic_scores(np.full((1, 1), 1e30, dtype=np.float32), np.eye(1), np.zeros(1)).tolist() == [np.inf]
+
+
+def test_rows_may_lie_anywhere_and_stay_as_they_are():
+    rows, directions, center = drawn(600, 10, 10, 1.0)
+    turned = triangular(directions)
+    expected = quadratic_scores(rows, turned, center)
+    frozen = rows.copy()
+    frozen.flags.writeable = False
+    wide = np.repeat(np.repeat(rows, 2, axis=0), 3, axis=1)
+    for same in (frozen, np.asfortranarray(rows), wide[::2, ::3]):
+        assert np.array_equal(quadratic_scores(same, turned, center), expected)
+    assert rows.flags.writeable
+    assert np.array_equal(rows, frozen)
+
+
+@given(n_directions=st.integers(1, 9), n_channels=st.integers(1, 9))
+@settings(max_examples=30, deadline=None)
+def test_a_rotation_keeps_lengths_and_leaves_a_triangle(n_directions, n_channels):
+    directions = np.random.default_rng(n_directions).normal(size=(n_directions, n_channels))
+    turned = triangular(directions)
+    assert turned.shape == (min(n_directions, n_channels), n_channels)
+    assert not np.tril(turned, -1).any()
+    assert turned.T @ turned == pytest.approx(directions.T @ directions)
+
+
+def test_without_a_folder_to_keep_it_in_it_is_compiled_all_the_same(monkeypatch):
+    monkeypatch.setattr("numba.core.caching.CompileResultCacheImpl._locator_classes", [])
+
+    def double(values: np.ndarray) -> None:
+        values *= 2
+
+    values = np.array([1.0, 2.0])
+    _kept(double)(values)
+    assert values.tolist() == [2.0, 4.0]
+
+
+def test_numba_waits_until_something_is_scored():
+    code = "import sys, anomaly_detection.pca, anomaly_detection.registry; print('numba' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False"]
