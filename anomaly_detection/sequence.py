@@ -5,15 +5,15 @@ but one is compared with the newest row; the forecast after the newest row says 
 sub-sequences, many forecasts in one pass, each preceded by enough rows that it has seen about a window.
 
 The residual is the scaled forecast error, or the scaled deviation of the median of the last 3 rows from the mean of
-normal training rows, each divided by its own control limit (after Yue and Qin, 2001): 0.1 % of the normal training rows
-exceed it. The deviation takes the place of the error where it exceeds its limit and is the larger one, in mean square.
-The score is the mean over channels of the residual's square, so 1 is where rows begin to be extreme. The forecast error
-alone can be small in the midst of an anomaly: a network gets used to an offset that lasts, and one that learned to
-forecast badly after anomalous rows ("minmax") may by chance forecast just the anomaly. Where normal rows move much, as
-those of a robot arm, the limit of the deviation is wide and the forecast decides. A few rows together tell a small
-offset that lasts from noise, as charts of moving averages do beside those of single readings (Lucas and Saccucci,
-1990); their median lets no single odd reading speak for the rows after it. With `deviation` off, the residual is the
-scaled forecast error alone, not divided.
+normal training rows, each divided by its own control limit (after Yue and Qin, 2001): what 0.01 % of the training rows
+exceed after which nothing anomalous lies in the window. The deviation takes the place of the error where it exceeds its
+limit and is the larger one, in mean square. The score is the mean over channels of the residual's square, so 1 is where
+rows begin to be extreme. The forecast error alone can be small in the midst of an anomaly: a network gets used to an
+offset that lasts, and one that learned to forecast badly after anomalous rows ("minmax") may by chance forecast just
+the anomaly. Where normal rows move much, as those of a robot arm, the limit of the deviation is wide and the forecast
+decides. A few rows together tell a small offset that lasts from noise, as charts of moving averages do beside those of
+single readings (Lucas and Saccucci, 1990); their median lets no single odd reading speak for the rows after it. With
+`deviation` off, the residual is the scaled forecast error alone, not divided.
 
 Early stopping watches the forecast error alone: limits are known only once the training is over.
 
@@ -34,6 +34,7 @@ from typing import ClassVar, Literal, cast
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from anomaly_detection.base import Kind, Stretch, check_choice, check_count, normal_windows
 from anomaly_detection.losses import LOSSES, masked_loss, minmax_loss, mse_loss
@@ -43,7 +44,7 @@ from anomaly_detection.training_loop import Task, own_torch
 from anomaly_detection.windows import full_windows, pad_left
 
 _BLOCK_ROWS = 65_536
-_EXTREME = 0.999  # quantile of the normal rows that is the limit
+_EXTREME = 0.9999  # quantile of rows amid normal ones that is the limit
 _RECENT = 3  # rows whose median is compared with normal
 _LEAST_LIMIT = 1e-6  # a thousandth of a channel's scale, squared: for rows that never change or are foreseen exactly
 
@@ -61,6 +62,8 @@ class ForecastDetector(NeuralDetector):
     bound : float or None
         Of the reward that "minmax" gives for the error of an anomalous row; None for none, as published. In units of
         the mean squared scaled error, which is about 1 for rows that cannot be forecast at all.
+    anomaly_weight : float
+        Of that reward in "minmax"; 1 as published. More tells rows apart that are anomalous with less than even odds.
     n_layers : int
     deviation : bool
         Whether rows far from the mean of normal rows are anomalous too where they were forecast; see the module.
@@ -71,7 +74,8 @@ class ForecastDetector(NeuralDetector):
     batch_size: int = 32
     patience: int = 20
     loss: Literal["mse", "minmax", "masked"] = "minmax"
-    bound: float | None = 10.0
+    bound: float | None = 6.0
+    anomaly_weight: float = 4.0
     n_layers: int = 2
     deviation: bool = True
 
@@ -80,6 +84,8 @@ class ForecastDetector(NeuralDetector):
         check_choice("loss", self.loss, LOSSES)
         if self.bound is not None and not 0 < self.bound < math.inf:
             raise ValueError(f"bound must be positive, or None for none; got {self.bound!r}.")
+        if not 0 < self.anomaly_weight < math.inf:
+            raise ValueError(f"anomaly_weight must be positive; got {self.anomaly_weight!r}.")
         check_count("n_layers", self.n_layers)
         check_count("window_size", self.window_size, least=2)
 
@@ -204,7 +210,11 @@ class ForecastTask(Task):
         losses: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
             "mse": mse_loss,
             "masked": masked_loss,
-            "minmax": partial(minmax_loss, bound=math.inf if detector.bound is None else detector.bound),
+            "minmax": partial(
+                minmax_loss,
+                bound=math.inf if detector.bound is None else detector.bound,
+                weight=detector.anomaly_weight,
+            ),
         }
         self.reduce = losses[detector.loss]
         field = cast(Forecaster, detector.network_).receptive_field
@@ -231,9 +241,19 @@ class ForecastTask(Task):
         return float(self.reduce(errors, labels)), errors.cpu().numpy(), known
 
     def normal_errors(self) -> np.ndarray:
-        """Score every normal training row but the first of each stretch."""
+        """Score the training rows with a normal window; every normal one, but the first of a stretch, if there is none.
+
+        What a network expects just after an anomaly is coloured by it, and would widen the limit.
+        """
         errors, labels = self._all_errors(self.rows)
-        return errors[labels == 0].cpu().numpy()
+        clean = torch.cat([self._clean(part) for part in torch.split(self.rows.labels, self.rows.lengths)])
+        chosen = clean if bool(clean.any()) else labels == 0
+        return errors[chosen].cpu().numpy()
+
+    def _clean(self, labels: Tensor) -> Tensor:
+        """Whether nothing anomalous lies in the window of each row but the first of one stretch, bool (n - 1,)."""
+        flagged = functional.pad(labels.cumsum(0), (self.size, 0))
+        return flagged[self.size + 1 :] == flagged[1 : len(labels)]
 
     def _all_errors(self, rows: "_Rows") -> tuple[Tensor, Tensor]:
         """Errors and labels of every row but the first of each stretch."""

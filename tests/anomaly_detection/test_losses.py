@@ -24,6 +24,8 @@ def test_by_hand() -> None:
     assert float(minmax_loss(ERRORS, LABELS)) == pytest.approx(-4 / 3)
     expected = (1 + 3 - 10 * (1 - math.exp(-0.8))) / 3
     assert float(minmax_loss(ERRORS, LABELS, bound=10)) == pytest.approx(expected)
+    weighted = (1 + 3 - 4 * 10 * (1 - math.exp(-0.8))) / 3
+    assert float(minmax_loss(ERRORS, LABELS, bound=10, weight=4)) == pytest.approx(weighted)
 
 
 def test_masked_of_anomalies_alone_is_zero() -> None:
@@ -56,3 +58,28 @@ def test_an_error_without_end_has_no_gradient() -> None:
     errors = torch.tensor([1e30], requires_grad=True)
     minmax_loss(errors, torch.ones(1), bound=10).backward()  # type: ignore[no-untyped-call]
     assert errors.grad is not None and float(errors.grad) == 0
+
+
+@pytest.mark.parametrize(("chance", "weight"), [(0.6, 1.0), (0.4, 4.0), (0.3, 4.0), (0.9, 2.0)])
+def test_the_best_push_is_that_of_the_odds(chance: float, weight: float) -> None:
+    """A forecast that is off by f has the error f^2; what minimises the expected loss is told in the module."""
+    push = torch.linspace(0, 20, 20_001, dtype=torch.float64)
+    none, all_ = torch.zeros(1), torch.ones(1)
+    expected = [
+        (1 - chance) * float(minmax_loss(error, none, bound=6, weight=weight))
+        + chance * float(minmax_loss(error, all_, bound=6, weight=weight))
+        for error in push[:, None]
+    ]
+    best = float(push[int(np.argmin(expected))])
+    assert best == pytest.approx(6 * math.log(weight * chance / (1 - chance)), abs=2e-3)
+
+
+@pytest.mark.parametrize(("chance", "weight"), [(0.45, 1.0), (0.19, 4.0)])
+def test_below_even_odds_of_the_weight_nothing_is_pushed(chance: float, weight: float) -> None:
+    errors = torch.tensor([[0.0], [0.01], [1.0], [10.0]])
+    expected = [
+        (1 - chance) * float(minmax_loss(error, torch.zeros(1), bound=6))
+        + chance * float(minmax_loss(error, torch.ones(1), bound=6, weight=weight))
+        for error in errors
+    ]
+    assert int(np.argmin(expected)) == 0
