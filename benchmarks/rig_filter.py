@@ -4,7 +4,7 @@ A hidden semi-Markov model: a machine is normal, or so many seconds into an epis
 row Bayes' theorem gives the odds that the row is anomalous. No causal detector reaches a better expected F1 or AUC,
 save by what the filter leaves out: readings stop at 0, and episodes are spread more evenly than by chance alone.
 
-**Conventions**: mode "episodes" with default types and growth of drifts. Shapes are drawn as the simulator draws them,
+**Conventions**: mode "episodes" with default types. Shapes are drawn as the simulator draws them,
 the growths of drifts evenly spaced.
 """
 
@@ -23,10 +23,12 @@ from anomaly_detection.simulation.rig import (
 
 Floats = npt.NDArray[np.float64]
 _PER_TYPE = 16  # shapes
-_LEAST = 1e-300  # probability of normal that odds tell from 0
+_LEAST = 1e-150  # probability that odds tell from 0
 
 
-def filter_odds(series: list[Floats], *, anomaly_rate: float) -> Floats:
+def filter_odds(
+    series: list[Floats], *, anomaly_rate: float, drift_per_s: tuple[float, float] = DRIFT_PER_S
+) -> Floats:
     """Return the log-odds of an anomaly at every row, given the rows up to it, one series after the other.
 
     Parameters
@@ -35,8 +37,10 @@ def filter_odds(series: list[Floats], *, anomaly_rate: float) -> Floats:
         Readings of machines, all of one length.
     anomaly_rate : float
         Share of rows in episodes.
+    drift_per_s : (lowest, highest)
+        Growth of a drift's offset.
     """
-    shapes = _shapes()
+    shapes = _shapes(drift_per_s)
     half_square = 0.5 * np.square(shapes).sum(axis=2)
     lengths = np.arange(EPISODE_S[0], EPISODE_S[1] + 1)
     at_least = (lengths > np.arange(EPISODE_S[1] + 1)[:, None]).sum(axis=1)
@@ -55,18 +59,18 @@ def filter_odds(series: list[Floats], *, anomaly_rate: float) -> Floats:
         log_ratio = np.tensordot(reading, shapes, axes=(1, 2)) - half_square  # of two normal densities
         highest = log_ratio.max(axis=(1, 2), keepdims=True)
         failing *= np.exp(log_ratio - highest)
-        normal *= np.exp(-highest)
-        total = failing.sum(axis=(1, 2), keepdims=True)
-        log_odds[step] = np.log(total / np.maximum(normal, _LEAST * total)).ravel()
+        normal = np.maximum(normal * np.exp(-highest), _LEAST)
+        total = np.maximum(failing.sum(axis=(1, 2), keepdims=True), _LEAST)
+        log_odds[step] = np.log(total / normal).ravel()
         failing /= total + normal
         normal /= total + normal
     return log_odds.T.ravel()
 
 
-def _shapes() -> Floats:
+def _shapes(drift_per_s: tuple[float, float]) -> Floats:
     """Return what episodes add in standard deviations of normal readings, (n_shapes, seconds, n_channels)."""
     names = np.repeat(RIG_TYPES, _PER_TYPE)
-    growth = np.tile(np.linspace(*DRIFT_PER_S, _PER_TYPE), len(RIG_TYPES))
+    growth = np.tile(np.linspace(*drift_per_s, _PER_TYPE), len(RIG_TYPES))
     seconds = np.arange(EPISODE_S[1])
     moving = [moving_amounts(names, growth * k, np.full(len(names), k)) for k in seconds]
     held = held_amounts(names, np.random.default_rng(0))
