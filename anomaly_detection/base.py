@@ -73,7 +73,7 @@ class Detector(ABC):
     Parameters
     ----------
     window_size : int
-        Rows a score depends on, its own included.
+        Rows that are judged together, the newest of which is scored.
     threshold : str
         How `fit` chooses the threshold from scores of the validation part: "auto" (best F1 where that part has labels
         of both classes, else a target false-positive rate) or what `thresholds.parse_threshold` takes.
@@ -198,10 +198,21 @@ class Detector(ABC):
     def decision_function(self, X: SeriesLike) -> np.ndarray:
         """Score every row: (n_steps,), float64, higher = more anomalous; the scores of a list follow one another.
 
+        Where there is a baseline, the scores of each series are compared with their recent level.
+        """
+        scores = self.window_scores(X)
+        if self.baseline_ is None:
+            return scores
+        ends = np.cumsum([len(series) for series in as_list(X)])
+        return np.concatenate([self.baseline_.relative(part) for part in np.split(scores, ends[:-1])])
+
+    def window_scores(self, X: SeriesLike) -> np.ndarray:
+        """Score every row by its window alone, compared with no level: (n_steps,), float64.
+
         A row too far off for the arithmetic scores `LARGEST_SCORE`: never NaN, which no threshold would flag.
         """
         with np.errstate(invalid="ignore", over="ignore"):
-            scores = [self._series_scores(values) for values in self._checked(X, finite=not self.shows_non_finite)]
+            scores = [self._decision_function(values) for values in self._checked(X, finite=not self.shows_non_finite)]
         joined = scores[0] if len(scores) == 1 else np.concatenate(scores)
         if joined.max() <= LARGEST_SCORE and joined.min() >= -LARGEST_SCORE:  # NaN is neither
             return joined.astype(np.float64)

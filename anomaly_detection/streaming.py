@@ -11,7 +11,7 @@ from anomaly_detection.rows import Rows, as_rows
 
 
 class StreamScorer:
-    """A detector and the last rows it saw of each machine.
+    """A detector, and the last rows of each machine; where it has a baseline, their last scores, too.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class StreamScorer:
 
     def __init__(self, detector: Detector) -> None:
         self.detector = detector
-        self._past: dict[str, np.ndarray] = {}
+        self._past: dict[str, tuple[np.ndarray, np.ndarray]] = {}  # rows, scores of windows
 
     def score(self, X: Rows, machine: str = "") -> np.ndarray:
         """Score the next rows of a machine: (n_steps,), float64.
@@ -49,13 +49,19 @@ class StreamScorer:
             If X is not what the detector takes; the machine's past then stays as it was.
         """
         rows = as_rows(X, self.detector.channels_, named=self.detector.named_)
-        past = self._past.get(machine, rows[:0])
-        together = np.concatenate([past, rows])
-        scores = self.detector.decision_function(together)[len(past) :]
-        keep = self.detector.reach - 1
-        self._past[machine] = together[max(0, len(together) - keep) :].copy() if keep else rows[:0]
-        return scores
+        past_rows, past_scores = self._past.get(machine, (rows[:0], np.empty(0)))
+        rows = np.concatenate([past_rows, rows])
+        scores = np.concatenate([past_scores, self.detector.window_scores(rows)[len(past_rows) :]])
+        baseline = self.detector.baseline_
+        n_scores = 0 if baseline is None else baseline.size - 1
+        self._past[machine] = _newest(rows, self.detector.window_size - 1), _newest(scores, n_scores)
+        return (scores if baseline is None else baseline.relative(scores))[len(past_scores) :]
 
     def forget(self, machine: str = "") -> None:
         """Start anew: the next rows of the machine have no past."""
         self._past.pop(machine, None)
+
+
+def _newest(values: np.ndarray, n: int) -> np.ndarray:
+    """Copy the last n, or all where they are fewer: a slice would keep the rest in memory."""
+    return values[max(0, len(values) - n) :].copy()

@@ -57,3 +57,42 @@ def test_forgetting_starts_anew() -> None:
     stream.score(ROWS + 3)
     stream.forget()
     assert np.allclose(stream.score(ROWS), WHOLE)
+
+
+@given(cuts=st.lists(st.integers(1, 59), unique=True, max_size=8).map(sorted), size=st.integers(1, 70))
+@settings(max_examples=50, deadline=None)
+def test_pieces_are_compared_with_the_level_of_the_whole(cuts: list[int], size: int) -> None:
+    rows = np.concatenate([ROWS[:20], 4 * ROWS[20:40], ROWS[40:]])
+    detector = make_detector("pca", window_size=3, baseline_size=size).fit(ROWS)
+    stream = StreamScorer(detector)
+    pieces = [stream.score(piece) for piece in np.split(rows, cuts)]
+    assert np.allclose(np.concatenate(pieces), detector.decision_function(rows), rtol=1e-9)
+
+
+def test_machines_and_a_new_start_have_levels_of_their_own() -> None:
+    detector = make_detector("pca", window_size=3, baseline_size=20).fit(ROWS)
+    stream = StreamScorer(detector)
+    stream.score(9 * ROWS, "a")
+    fresh = detector.decision_function(ROWS)
+    assert np.allclose(stream.score(ROWS, "b"), fresh)
+    assert (stream.score(ROWS[:5], "a")[2:] < fresh[2:5]).all()  # the first two windows see older rows
+    stream.forget("a")
+    assert np.allclose(stream.score(ROWS, "a"), fresh)
+
+
+def test_a_row_costs_one_window_however_long_the_baseline(monkeypatch: pytest.MonkeyPatch) -> None:
+    detector = make_detector("pca", window_size=3, baseline_size=50).fit(ROWS)
+    stream = StreamScorer(detector)
+    stream.score(ROWS)
+    scored, score = [], detector._decision_function
+    monkeypatch.setattr(detector, "_decision_function", lambda rows: scored.append(len(rows)) or score(rows))
+    stream.score(ROWS[:1])
+    assert scored == [3]
+
+
+def test_nothing_is_kept_of_what_a_past_does_not_need() -> None:
+    stream = StreamScorer(make_detector("pca", window_size=3, baseline_size=5).fit(ROWS))
+    stream.score(ROWS)
+    rows, scores = stream._past[""]
+    assert (len(rows), len(scores)) == (2, 4)
+    assert rows.base is None and scores.base is None
