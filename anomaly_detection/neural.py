@@ -119,7 +119,8 @@ class NeuralDetector(Detector):
 
     def _identity(self, training: list[Stretch]) -> dict[str, Any]:
         """Return what a checkpoint must agree on: the settings that matter to the weights, and the training data."""
-        settings = {k: v for k, v in self.settings.items() if k not in (*MAY_CHANGE, "threshold", "device")}
+        without_part = (*MAY_CHANGE, "threshold", "baseline_size", "baseline_weight", "device")
+        settings = {k: v for k, v in self.settings.items() if k not in without_part}
         parts = [part for s in training for part in (s.values, s.labels) if part is not None]
         checksum = 0
         for part in parts:

@@ -91,6 +91,17 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
         train_elsewhere(detector.checkpoint_path)
 
 
+def test_a_checkpoint_serves_whatever_is_done_with_the_scores(tmp_path: Path) -> None:
+    detector = make("autoencoder")
+    detector.checkpoint_path = tmp_path / "c.pth"
+    detector.fit(ROWS)
+    other = make("autoencoder", threshold="percentile=90", baseline_size=20, baseline_weight=0.5)
+    other.checkpoint_path = detector.checkpoint_path
+    other.fit(ROWS)
+    assert other.baseline_ is not None
+    np.testing.assert_array_equal(other.window_scores(ROWS), detector.decision_function(ROWS))
+
+
 def train_elsewhere(checkpoint: Path | None) -> None:
     vae = make("vae")
     vae.checkpoint_path = checkpoint
