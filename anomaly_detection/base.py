@@ -191,8 +191,14 @@ class Detector(ABC):
             )
         if all(stretch.labels is not None and stretch.labels.all() for stretch in train):
             raise ValueError("y must leave normal rows to learn from; every row is labelled anomalous.")
+        if self.baseline_size and not any(normal_windows(stretch, self.window_size).any() for stretch in train):
+            raise ValueError(
+                f"y must leave a window of {self.window_size} normal rows in a row for the level of a baseline; got "
+                "none. Take a smaller window_size, or no baseline."
+            )
         self._fit(train, held_out)
-        self._fit_baseline(train)
+        if self.baseline_size:
+            self._fit_baseline(train, held_out)
         self._calibrate(held_out or train)
 
     def decision_function(self, X: SeriesLike) -> np.ndarray:
@@ -293,11 +299,11 @@ class Detector(ABC):
         scores = self._decision_function(values)
         return scores if self.baseline_ is None else self.baseline_.relative(scores)
 
-    def _fit_baseline(self, train: list[Stretch]) -> None:
-        if self.baseline_size:
-            normal = [self._decision_function(s.values)[self.window_size - 1 :] for s in train]
-            normal = [scores[normal_windows(s, self.window_size)] for scores, s in zip(normal, train, strict=True)]
-            self.baseline_ = Baseline.fit(normal, size=self.baseline_size, weight=self.baseline_weight)
+    def _fit_baseline(self, train: list[Stretch], held_out: list[Stretch]) -> None:
+        """Take the level from the normal windows of the training part; `held_out` is for families that know it."""
+        normal = [self._decision_function(s.values)[self.window_size - 1 :] for s in train]
+        normal = [scores[normal_windows(s, self.window_size)] for scores, s in zip(normal, train, strict=True)]
+        self.baseline_ = Baseline.fit(normal, size=self.baseline_size, weight=self.baseline_weight)
 
     def _calibrate(self, stretches: list[Stretch]) -> None:
         from anomaly_detection.thresholds import choose_threshold, parse_threshold

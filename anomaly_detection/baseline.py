@@ -1,7 +1,8 @@
 """Scores relative to their recent level: what stood out for long stands out less.
 
 **Conventions**: the level G of a row is the geometric mean of the newest `size` scores, its own included (of as many as
-there are at the start of a series); L is that of the normal training rows. The relative score is
+there are at the start of a series); L is that of the normal training rows (`knn`, which knows those by heart, takes
+held-out ones). The relative score is
 
     s (L / max(L, G)) ^ weight
 
@@ -40,7 +41,7 @@ class Baseline:
     weight : float
         From 0, excluded, to 1.
     level : float
-        Geometric mean of the scores of normal training rows, positive.
+        Geometric mean of the scores of normal rows, positive.
 
     Raises
     ------
@@ -66,7 +67,7 @@ class Baseline:
 
     @classmethod
     def fit(cls, scores: Iterable[np.ndarray], *, size: int, weight: float) -> Self:
-        """Take the level of normal training rows from their scores, one array (n_steps,) per series."""
+        """Take the level of normal rows from their scores, one array (n_steps,) per series."""
         return cls(size, weight, float(np.exp(_log(np.concatenate(list(scores))).mean())))
 
     def relative(self, scores: np.ndarray) -> np.ndarray:

@@ -93,6 +93,11 @@ class KNNDetector(Detector):
             rows = rows[np.sort(chosen)]
         self.references_ = self.scaling_.apply(rows)
 
+    def _fit_baseline(self, train: list[Stretch], held_out: list[Stretch]) -> None:
+        """Take the level from held-out rows where there are normal ones: training rows are their own neighbours."""
+        unseen = [stretch for stretch in held_out if normal_windows(stretch, self.window_size).any()]
+        super()._fit_baseline(unseen or train, [])
+
     def _run(self, windows: np.ndarray) -> Outputs:
         newest = self.scaling_.apply(windows.mean(axis=1, dtype=np.float64))
         expected = np.concatenate([self._neighbors_mean(part) for part in self._parts(newest)])

@@ -117,11 +117,12 @@ class TestDetectors:
         np.testing.assert_allclose(compared.decision_function(rows), baseline.relative(raw), rtol=1e-4, atol=1e-6)
         assert (compared.decision_function(rows)[PLANTED] < raw[PLANTED]).any()
 
-    def test_level_is_that_of_full_normal_training_windows(self, name: str) -> None:
+    def test_level_is_that_of_full_normal_windows(self, name: str) -> None:
         rows, labels = planted(0)
-        detector = make(name, baseline_size=30).fit(
-            [normal_rows(400, 1), rows], [None, labels], validation=(rows, labels)
-        )
+        # Training rows are their own neighbours: the level of knn comes from the validation part.
+        parts = [[normal_rows(400, 1), rows], [None, labels]], [normal_rows(400, 2), None]
+        (X, y), validation = parts if name != "knn" else (parts[1], parts[0])
+        detector = make(name, baseline_size=30).fit(X, y, validation=tuple(validation))
         scores = [detector.outputs(part).score for part in (normal_rows(400, 1), rows)]
         first, size = detector.window_size - 1, detector.window_size
         clean = np.array([not labels[i - first : i + 1].any() for i in range(first, 240)])
@@ -159,6 +160,18 @@ class TestDetectors:
         np.testing.assert_allclose(stored.decision_function(rows), compared.decision_function(rows), rtol=1e-4)
         with pytest.raises(TypeError, match="score_window must be called on a detector without a baseline"):
             stored.score_window(rows[: compared.window_size])
+
+    def test_leaves_most_of_the_score_of_unseen_normal_rows(self, name: str) -> None:
+        detector = make(name, baseline_size=30).fit(normal_rows(300, 1), validation=(normal_rows(300, 2), None))
+        rows = normal_rows(300, 5)
+        assert np.median(detector.decision_function(rows) / detector.outputs(rows).score) > 0.8
+
+    def test_labels_must_leave_a_window_for_the_level(self, name: str) -> None:
+        labels = np.tile([1, 0], 150)
+        with pytest.raises(
+            ValueError, match="y must leave a window of 4 normal rows in a row for the level of a baseline"
+        ):
+            make(name, window_size=4, baseline_size=30).fit(normal_rows(300, 1), labels)
 
     def test_is_forgotten_by_a_fit_without(self, compared: Detector) -> None:
         compared.baseline_size = 0
