@@ -12,6 +12,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
 KEYS = ("labelling", "pruning")
 Values = list[float | None]
-_COLORS = ("#2f6df6", "#e0703a", "#2c9c69", "#8a5bd6", "#c2447a", "#5d7f1e", "#157f8f")
+# Those of the report, in its order: explorer/colors.js.
+_COLORS = ("#3a6fd8", "#e07b1f", "#2f9e5f", "#c9407a", "#7a56c8", "#1f9bb0", "#b8931c", "#8a5a3c", "#d1483d", "#5f8f1e")
 _RANDOM, _INK, _GRAY = "#8a919c", "#1c2430", "#5b6472"
 
 
@@ -141,14 +143,15 @@ def _read(path: Path) -> dict[str, list[Curve]]:
 
 
 def draw_curve(curve: Curve, path: str | os.PathLike[str]) -> Path:
-    """Draw a curve as a picture: a line and a band per strategy, random in gray, the whole set dashed."""
+    """Draw a curve as a picture: a line and a band per strategy, auto first, random in gray, the whole set dashed."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 5.6), layout="constrained", facecolor="white")
     axes = figure.add_subplot()
-    colors = iter(_COLORS * (1 + len(curve.strategies) // len(_COLORS)))
-    for name, band in curve.strategies.items():
-        _draw_band(axes, curve.budgets, band, name, _RANDOM if name == "random" else next(colors))
+    colors = cycle(_COLORS)
+    for name in sorted(curve.strategies, key=lambda name: name != "auto"):
+        color = _RANDOM if name == "random" else next(colors)
+        _draw_band(axes, curve.budgets, curve.strategies[name], name, color)
     if curve.full is not None and math.isfinite(curve.full):
         axes.axhline(curve.full, color=_INK, linestyle="--", linewidth=1.1, label="everything")
     axes.set_xlabel(curve.x_label, color=_GRAY)

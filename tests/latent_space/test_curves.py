@@ -1,10 +1,13 @@
 import dataclasses
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from latent_space import curves
 from latent_space.curves import Curve, draw_curve, read_curves, save_curves, summary
 
 
@@ -38,8 +41,23 @@ def test_picture(curve, tmp_path):
     path = draw_curve(curve, tmp_path / "labelling.png")
     with Image.open(path) as picture:
         pixels = np.asarray(picture.convert("RGB")).reshape(-1, 3)
-    assert (pixels == (0x2F, 0x6D, 0xF6)).all(axis=1).any()
+    assert (pixels == (0x3A, 0x6F, 0xD8)).all(axis=1).any()
     assert draw_curve(curve, tmp_path / "again.png").read_bytes() == path.read_bytes()
+
+
+def test_picture_and_report_share_their_colours(curve, tmp_path):
+    text = (Path(curves.__file__).parent / "explorer" / "colors.js").read_text()
+    light = re.findall(r'"(#[0-9a-f]{6})"', text.split("light: [")[1].split("]")[0])
+    assert list(curves._COLORS) == light
+    named = {name: summary([[1, 2]]) for name in ("random", "kcenter", "auto")}
+    path = draw_curve(dataclasses.replace(curve, strategies=named), tmp_path / "labelling.png")
+    with Image.open(path) as picture:
+        pixels = np.asarray(picture.convert("RGB")).reshape(-1, 3)
+    firsts = {
+        color: int((pixels == [int(color[i : i + 2], 16) for i in (1, 3, 5)]).all(axis=1).argmax())
+        for color in light[:2]
+    }
+    assert 0 < firsts[light[0]] < firsts[light[1]]  # auto, the first colour, is drawn above kcenter in the legend
 
 
 def test_messages(curve, tmp_path):
