@@ -5,15 +5,16 @@ but one is compared with the newest row; the forecast after the newest row says 
 sub-sequences, many forecasts in one pass, each preceded by enough rows that it has seen about a window.
 
 The residual is the scaled forecast error, or the scaled deviation of the median of the last 3 rows from the mean of
-normal training rows, each divided by its own control limit (after Yue and Qin, 2001): what 0.01 % of the training rows
-exceed after which nothing anomalous lies in the window. The deviation takes the place of the error where it exceeds its
-limit and is the larger one, in mean square. The score is the mean over channels of the residual's square, so 1 is where
-rows begin to be extreme. The forecast error alone can be small in the midst of an anomaly: a network gets used to an
-offset that lasts, and one that learned to forecast badly after anomalous rows ("minmax") may by chance forecast just
-the anomaly. Where normal rows move much, as those of a robot arm, the limit of the deviation is wide and the forecast
-decides. A few rows together tell a small offset that lasts from noise, as charts of moving averages do beside those of
-single readings (Lucas and Saccucci, 1990); their median lets no single odd reading speak for the rows after it. With
-`deviation` off, the residual is the scaled forecast error alone, not divided.
+normal training rows, each divided by its own control limit (after Yue and Qin, 2001). It is exceeded by 0.01 % of the
+training rows that have nothing anomalous in their window (for the deviation: among their last 3 rows). The deviation
+takes the place of the error where it exceeds its limit and is the larger one, in mean square. The score is the mean
+over channels of the residual's square, so 1 is where rows begin to be extreme. The forecast error alone can be small in
+the midst of an anomaly: a network gets used to an offset that lasts, and one that learned to forecast badly after
+anomalous rows ("minmax") may by chance forecast just the anomaly. Where normal rows move much, as those of a robot arm,
+the limit of the deviation is wide and the forecast decides. A few rows together tell a small offset that lasts from
+noise, as charts of moving averages do beside those of single readings (Lucas and Saccucci, 1990); their median lets no
+single odd reading speak for the rows after it. With `deviation` off, the residual is the scaled forecast error alone,
+not divided.
 
 Early stopping watches the forecast error alone: limits are known only once the training is over.
 
@@ -44,7 +45,7 @@ from anomaly_detection.training_loop import Task, own_torch
 from anomaly_detection.windows import full_windows, pad_left
 
 _BLOCK_ROWS = 65_536
-_EXTREME = 0.9999  # quantile of rows amid normal ones that is the limit
+_EXTREME = 0.9999  # quantile that is the limit
 _RECENT = 3  # rows whose median is compared with normal
 _LEAST_LIMIT = 1e-6  # a thousandth of a channel's scale, squared: for rows that never change or are foreseen exactly
 
@@ -84,7 +85,7 @@ class ForecastDetector(NeuralDetector):
         check_choice("loss", self.loss, LOSSES)
         if self.bound is not None and not 0 < self.bound < math.inf:
             raise ValueError(f"bound must be positive, or None for none; got {self.bound!r}.")
-        if not 0 < self.anomaly_weight < math.inf:
+        if not isinstance(self.anomaly_weight, int | float) or not 0 < self.anomaly_weight < math.inf:
             raise ValueError(f"anomaly_weight must be positive; got {self.anomaly_weight!r}.")
         check_count("n_layers", self.n_layers)
         check_count("window_size", self.window_size, least=2)
@@ -241,19 +242,15 @@ class ForecastTask(Task):
         return float(self.reduce(errors, labels)), errors.cpu().numpy(), known
 
     def normal_errors(self) -> np.ndarray:
-        """Score the training rows with a normal window; every normal one, but the first of a stretch, if there is none.
+        """Score the training rows with a normal window, or else all normal rows; the first of a stretch has no score.
 
         What a network expects just after an anomaly is coloured by it, and would widen the limit.
         """
         errors, labels = self._all_errors(self.rows)
-        clean = torch.cat([self._clean(part) for part in torch.split(self.rows.labels, self.rows.lengths)])
+        stretches = torch.split(self.rows.labels, self.rows.lengths)
+        clean = torch.cat([_in_normal_windows(part, self.size)[1:] for part in stretches])
         chosen = clean if bool(clean.any()) else labels == 0
         return errors[chosen].cpu().numpy()
-
-    def _clean(self, labels: Tensor) -> Tensor:
-        """Whether nothing anomalous lies in the window of each row but the first of one stretch, bool (n - 1,)."""
-        flagged = functional.pad(labels.cumsum(0), (self.size, 0))
-        return flagged[self.size + 1 :] == flagged[1 : len(labels)]
 
     def _all_errors(self, rows: "_Rows") -> tuple[Tensor, Tensor]:
         """Errors and labels of every row but the first of each stretch."""
@@ -305,6 +302,12 @@ class _Rows:
         return self.values[positions], self.labels[positions[:, n_before:]], real
 
 
+def _in_normal_windows(labels: Tensor, window_size: int) -> Tensor:
+    """Whether the window of each row holds nothing anomalous, (n,); at the start, what there is of it."""
+    flagged = functional.pad((labels > 0).cumsum(0), (window_size, 0))
+    return flagged[window_size:] == flagged[: len(labels)]
+
+
 def _median(rows: Tensor) -> Tensor:
     """Median of one, two or three rows (n, rows, n_channels), channel by channel."""
     if rows.shape[1] < _RECENT:
@@ -315,5 +318,5 @@ def _median(rows: Tensor) -> Tensor:
 
 
 def _limit(squares: np.ndarray) -> float:
-    """Return what all but the most extreme 0.1 % of normal rows stay below; 1 where there is no such row."""
+    """Return what all but the most extreme 0.01 % of rows stay below; 1 where there is no row."""
     return max(float(np.quantile(squares, _EXTREME)), _LEAST_LIMIT) if len(squares) else 1.0

@@ -8,7 +8,7 @@ import torch
 from anomaly_detection.base import Stretch
 from anomaly_detection.networks import LSTM, TCN, Forecaster
 from anomaly_detection.registry import make_detector
-from anomaly_detection.sequence import ForecastDetector, ForecastTask, TCNDetector
+from anomaly_detection.sequence import ForecastDetector, ForecastTask, TCNDetector, _in_normal_windows
 from anomaly_detection.stored import load_detector, save_detector
 from anomaly_detection.windows import causal_windows
 
@@ -171,6 +171,7 @@ class TestForecast:
             ({"bound": 0.0}, "bound must be positive, or None"),
             ({"anomaly_weight": 0.0}, "anomaly_weight must be positive; got 0.0"),
             ({"anomaly_weight": float("inf")}, "anomaly_weight must be positive"),
+            ({"anomaly_weight": None}, "anomaly_weight must be positive; got None"),
             ({"n_layers": 0}, "n_layers must be an integer of at least 1"),
             ({"window_size": 1}, "window_size must be an integer of at least 2"),
         ],
@@ -246,6 +247,34 @@ class TestSubSequences:
             expected = (windows[:, -1] - task.network(windows)[0][:, -2]).square().mean(dim=1)
         assert labels is None
         np.testing.assert_allclose(scores[:9], expected, rtol=1e-5)
+
+
+def test_the_loss_takes_bound_and_weight_from_the_settings() -> None:
+    errors, labels = torch.tensor([1.0, 8.0]), torch.tensor([0.0, 1.0])
+    stretches = [Stretch(np.zeros((3, 1), np.float32))]
+    for settings, gain in (({}, 4 * 6 * (1 - np.exp(-8 / 6))), ({"bound": None, "anomaly_weight": 2}, 2 * 8)):
+        detector = make("tcn", **settings)
+        detector.network_ = network("tcn")
+        assert float(ForecastTask(detector, stretches, []).reduce(errors, labels)) == pytest.approx((1 - gain) / 2)
+
+
+def test_windows_count_as_normal_once_the_anomaly_has_left_them() -> None:
+    labels = torch.tensor([0.0, 0, 0, 1, 0, 0, 0, 0, 1])
+    expected = [True, True, True, False, False, False, True, True, False]
+    assert _in_normal_windows(labels, 3).tolist() == expected
+    assert _in_normal_windows(labels, 20).tolist() == [True] * 3 + [False] * 6
+
+
+def test_stretches_do_not_colour_each_other() -> None:
+    values = np.random.default_rng(0).normal(size=(20, 1)).astype(np.float32)
+    last = np.arange(20) == 19
+    detector = TCNDetector(window_size=4, kernel_size=2, n_layers=1)
+    with torch.random.fork_rng():
+        detector.network_ = TCN(1, channels=2, n_layers=1, kernel_size=2, dropout=0.0).eval()
+    with torch.no_grad():
+        task = ForecastTask(detector, [Stretch(values, last), Stretch(values)], [])
+        # All but the first row of both, and the labelled row of one.
+        assert len(task.normal_errors()) == 18 + 19
 
 
 @pytest.mark.parametrize("name", ["tcn", "lstm"])
