@@ -110,10 +110,10 @@ def train(
         for name, recording in parts.items():
             for sentence in recording.repairs:
                 typer.echo(f"note: {name}: {sentence}")
-        if made.window_size > 1 and _is_shuffled(data):
+        if max(made.window_size, made.baseline_size) > 1 and _is_shuffled(data):
             typer.echo(
-                f"note: the rows were drawn at random, so a window of {made.window_size} rows is no piece of time; "
-                "prepare without --shuffle, or take --window-size 1."
+                f"note: the rows were drawn at random, so {max(made.window_size, made.baseline_size)} in a row are no "
+                "piece of time; prepare without --shuffle, or take --window-size 1 and no baseline."
             )
     notes = {key: value for key, value in (("experiment_name", experiment_name), ("run_name", run_name)) if value}
     try:

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from anomaly_detection import load_detector
 from anomaly_detection.cli import app
+from anomaly_detection.series import read_series
 
 
 def run(*arguments: object) -> str:
@@ -115,6 +116,21 @@ def test_train_evaluate_score(tmp_path: Path, prepared_rig: Path, rig_csv: Path)
     assert json.loads(run("score", model, "--data", rig_csv, "--out", out, "--json"))["n_rows"] == 8000
 
 
+def test_a_baseline_goes_from_training_to_scores(tmp_path: Path, prepared_rig: Path, rig_csv: Path) -> None:
+    options = ("--window-size", 3, "--baseline-size", 50, "--set", "baseline_weight=0.5")
+    run("train", "pca", "--data", prepared_rig, "--out", tmp_path / "m", *options)
+    detector, rows = load_detector(tmp_path / "m"), read_series(rig_csv).series
+    assert detector.baseline_ is not None
+    assert (detector.baseline_.size, detector.baseline_.weight) == (50, 0.5)
+    run("score", tmp_path / "m", "--data", rig_csv, "--out", tmp_path / "scores.csv")
+    values = [pd.DataFrame(series.values, columns=list(series.channels)) for series in rows]
+    scores = pd.read_csv(tmp_path / "scores.csv")["anomaly_score"].sort_values()
+    assert scores.to_numpy() == pytest.approx(np.sort(detector.decision_function(values)), rel=1e-6)
+    found = json.loads(run("evaluate", tmp_path / "m", "--data", prepared_rig, "--json"))
+    stored = json.loads((tmp_path / "m/detector.json").read_text())["metrics"]["test"]
+    assert found["pca"]["f1"] == pytest.approx(stored["f1"])
+
+
 @pytest.mark.slow
 def test_the_options_of_the_guide_train_a_vae(tmp_path: Path, prepared_rig: Path) -> None:
     model = tmp_path / "vae"
@@ -174,6 +190,9 @@ def test_the_options_of_the_guide_train_a_vae(tmp_path: Path, prepared_rig: Path
         (("autoencoder", "--hidden-dims", "64,x"), "--hidden-dims must be a number; got 'x'"),
         (("autoencoder", "--dropout", "1"), "dropout must lie in"),
         (("tcn", "--loss", "huber"), "loss must be one of mse, minmax, masked"),
+        (("tcn", "--set", "anomaly_weight=none"), "anomaly_weight must be positive; got None"),
+        (("pca", "--set", "baseline_weight=none"), "baseline_weight must be a number above 0 and at most 1; got None"),
+        (("pca", "--baseline-size", "5", "--set", "baseline_weight=0"), "baseline_weight must be a number above 0"),
     ],
 )
 def test_bad_training_requests_are_refused(
@@ -206,9 +225,11 @@ def test_benchmark_prints_a_table_and_writes_results(tmp_path: Path, prepared_ri
 
 def test_a_window_over_rows_drawn_at_random_is_told(tmp_path: Path, rig_csv: Path) -> None:
     run("prepare", "csv", rig_csv, "--output-dir", tmp_path / "data", "--shuffle")
-    note = "note: the rows were drawn at random, so a window of 5 rows is no piece of time"
-    assert note in run("train", "pca", "--data", tmp_path / "data", "--out", tmp_path / "a", "--window-size", 5)
-    assert "drawn at random" not in run("train", "pca", "--data", tmp_path / "data", "--out", tmp_path / "b")
+    train = ("train", "pca", "--data", tmp_path / "data", "--out")
+    note = "note: the rows were drawn at random, so 5 in a row are no piece of time"
+    assert note in run(*train, tmp_path / "a", "--window-size", 5)
+    assert note in run(*train, tmp_path / "b", "--baseline-size", 5)
+    assert "drawn at random" not in run(*train, tmp_path / "c")
 
 
 def test_an_interruption_without_a_checkpoint_promises_no_resuming(
