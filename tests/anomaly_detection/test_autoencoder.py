@@ -88,6 +88,14 @@ class TestDoubt:
         assert found.shape == (300,) and found.min() == 0 and (found <= 0.99).all()
         assert (np.diff(found[np.argsort(vae.decision_function(ROWS))]) >= 0).all()
 
+    def test_probability_is_that_of_scores_compared_with_their_level(self) -> None:
+        labels = np.zeros(300, dtype=int)
+        labels[100:110] = 1
+        settings = {"window_size": 2, "max_epochs": 1, "baseline_size": 20}
+        detector = VAEDetector(**settings).fit(ROWS, validation=(ROWS, labels))
+        expected = np.sort(detector.decision_function(ROWS)[labels == 0])
+        np.testing.assert_allclose(detector.normal_scores_, expected, rtol=1e-5)
+
     def test_uncertainty_repeats_and_depends_on_its_seed(self, vae: VAEDetector) -> None:
         first = vae.uncertainty(ROWS, n_samples=4)
         assert first.shape == (300,) and (first > 0).all()

@@ -113,7 +113,7 @@ class TestDetectors:
     def test_is_taken_off_the_scores_of_the_windows(self, compared: Detector) -> None:
         rows, _ = planted(3)
         baseline, raw = compared.baseline_, compared.outputs(rows).score
-        assert baseline is not None and baseline.size == 30
+        assert baseline is not None and (baseline.size, baseline.weight) == (30, 0.6)
         np.testing.assert_allclose(compared.decision_function(rows), baseline.relative(raw), rtol=1e-4, atol=1e-6)
         assert (compared.decision_function(rows)[PLANTED] < raw[PLANTED]).any()
 

@@ -55,6 +55,7 @@ def test_trials_are_pooled_at_their_own_thresholds(skab: Path) -> None:
     assert set(found["roc_auc_per_trial"]) == {"valve1/0", "valve1/1"}
     assert found["roc_auc_mean"] == pytest.approx(np.mean(list(found["roc_auc_per_trial"].values())))
     assert result.settings["pca"]["threshold"] == 2.18
+    assert result.settings["pca"]["baseline_size"] == 600
     # The window reaches back into the rows that taught: the first judged rows are no padding, and no alarm.
     assert found["false_alarm_rate"] < 0.2
 

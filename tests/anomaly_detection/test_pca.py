@@ -252,11 +252,12 @@ def test_rows_score_alike_however_they_lie_in_memory(options):
         assert np.array_equal(detector.decision_function(same), expected)
 
 
-def test_single_precision_rows_lose_nothing_to_a_large_mean():
+@pytest.mark.parametrize("window_size", [1, 3])
+def test_single_precision_rows_lose_nothing_to_a_large_mean(window_size):
     rows = np.round(np.random.default_rng(0).normal(size=(500, 3)) * 4)
     rows[:, 2] += 1e6 + 1 / 3
     single = rows.astype(np.float32)
-    detector = PCADetector(n_components=1).fit(single)
+    detector = PCADetector(n_components=1, window_size=window_size).fit(single)
     assert detector.decision_function(single) == pytest.approx(
         detector.decision_function(single.astype(np.float64)), rel=1e-4, abs=1e-5
     )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anomaly_detection.quadratic import _kept, quadratic_scores, triangular
+from anomaly_detection.quadratic import _add_scores, _aligned_zeros, _kept, quadratic_scores, triangular
 
 
 def oracle(rows: np.ndarray, directions: np.ndarray, center: np.ndarray) -> np.ndarray:
@@ -80,6 +80,23 @@ def test_rows_may_lie_anywhere_and_stay_as_they_are():
         assert np.array_equal(quadratic_scores(same, turned, center), expected)
     assert rows.flags.writeable
     assert np.array_equal(rows, frozen)
+
+
+def test_one_compilation_serves_rows_that_may_be_written_and_such_that_may_not():
+    rows, directions, center = drawn(10, 3, 3, 1.0)
+    quadratic_scores(rows, triangular(directions), center)
+    compiled = len(_add_scores.signatures)
+    rows.flags.writeable = False
+    quadratic_scores(rows, triangular(directions), center)
+    assert len(_add_scores.signatures) == compiled
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_every_row_of_the_workspace_starts_a_cache_line(dtype):
+    for n in range(1, 20):
+        space = _aligned_zeros(n, np.dtype(dtype))
+        assert space.flags.c_contiguous
+        assert not any(row.ctypes.data % 64 for row in space)
 
 
 @given(n_directions=st.integers(1, 9), n_channels=st.integers(1, 9))
