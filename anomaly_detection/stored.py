@@ -3,9 +3,10 @@
 **Conventions**: `detector.onnx` has the input `window` (batch, window_size, n_channels), float32, raw units, and the
 outputs `score` (batch,), `reconstruction` or `forecast` (batch, window_size, n_channels) in raw units, `latent`
 (batch, n_latents) and `residual` (batch, n_channels), scaled; see `base.Outputs`; its metadata name the channels in
-their order. `detector.json` holds the channels, units, window, threshold, settings, what it was trained on, metrics and
-versions. A detector that torch trained has its weights beside them, `best_model.pth`, to be loaded with
-`weights_only=True`; scoring needs neither it nor torch.
+their order. `score` is that of the window alone. `detector.json` holds the channels, units, window, threshold,
+baseline, settings, what it was trained on, metrics and versions; where there is a baseline, the threshold is one of
+scores compared with their level. A detector that torch trained has its weights beside them, `best_model.pth`, to be
+loaded with `weights_only=True`; scoring needs neither it nor torch.
 """
 
 import hashlib
