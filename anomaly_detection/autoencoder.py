@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from anomaly_detection.base import Stretch, check_count, normal_windows
+from anomaly_detection.base import check_count
 from anomaly_detection.networks import Autoencoder, VariationalAutoencoder
 from anomaly_detection.neural import NeuralDetector
-from anomaly_detection.rows import SeriesLike
+from anomaly_detection.rows import SeriesLike, Stretch, normal_windows
 from anomaly_detection.training_loop import Task, own_torch
 from anomaly_detection.windows import causal_windows, in_chunks
 

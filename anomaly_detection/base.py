@@ -19,7 +19,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 import numpy as np
 
 from anomaly_detection.baseline import Baseline, check_baseline
-from anomaly_detection.rows import Rows, SeriesLike, as_labels, as_list, as_rows, channel_names, check_learnable
+from anomaly_detection.rows import (
+    Rows,
+    SeriesLike,
+    Stretch,
+    as_labels,
+    as_list,
+    as_rows,
+    channel_names,
+    check_learnable,
+    normal_windows,
+    split_newest,
+)
 from anomaly_detection.windows import causal_windows, in_chunks
 
 if TYPE_CHECKING:
@@ -28,7 +39,6 @@ if TYPE_CHECKING:
     from anomaly_detection.thresholds import Threshold
 
 Kind = Literal["reconstruction", "forecast"]
-NO_VALIDATION = 0.15
 LARGEST_SCORE = float(np.finfo(np.float32).max)
 
 
@@ -56,14 +66,6 @@ class Outputs:
     residual: np.ndarray
     latent: np.ndarray
     prediction: np.ndarray
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """One checked series: `values` (n_steps, n_channels) float, `labels` (n_steps,) bool or None where unknown."""
-
-    values: np.ndarray
-    labels: np.ndarray | None = None
 
 
 @dataclass(kw_only=True, eq=False)
@@ -180,7 +182,7 @@ class Detector(ABC):
     def _learn(self, X: SeriesLike, y: Any, validation: tuple[SeriesLike, Any] | None) -> None:
         train = self._stretches(X, y)
         if validation is None:
-            train, held_out = _split_newest(train, self.window_size)
+            train, held_out = split_newest(train, self.window_size)
         else:
             held_out = self._stretches(*validation)
         if max(len(stretch.values) for stretch in train) < self.window_size:
@@ -326,28 +328,3 @@ def check_count(name: str, value: Any, *, least: int = 1) -> None:
     """Raise ValueError unless `value` is an integer of at least `least`."""
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise ValueError(f"{name} must be an integer of at least {least}; got {value!r}.")
-
-
-def normal_windows(stretch: Stretch, window_size: int) -> np.ndarray:
-    """Which full windows of a stretch hold no row labelled anomalous: bool (n_steps - window_size + 1,)."""
-    n_windows = max(0, len(stretch.values) - window_size + 1)
-    if stretch.labels is None:
-        return np.ones(n_windows, dtype=bool)
-    flagged = np.concatenate([[0], np.cumsum(stretch.labels)])
-    clean: np.ndarray = flagged[window_size:] == flagged[: len(flagged) - window_size]
-    return clean[:n_windows]
-
-
-def _split_newest(stretches: list[Stretch], window_size: int) -> tuple[list[Stretch], list[Stretch]]:
-    """Hold out the newest 15 % of each series that stays longer than a window."""
-    train, held_out = [], []
-    for stretch in stretches:
-        n = len(stretch.values)
-        cut = n - round(NO_VALIDATION * n)
-        if cut < window_size or cut == n:
-            train.append(stretch)
-            continue
-        labels = stretch.labels
-        train.append(Stretch(stretch.values[:cut], None if labels is None else labels[:cut]))
-        held_out.append(Stretch(stretch.values[cut:], None if labels is None else labels[cut:]))
-    return train, held_out

@@ -19,7 +19,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from anomaly_detection.base import Detector, Outputs, Stretch, check_choice, check_count, normal_windows
+from anomaly_detection.base import Detector, Outputs, check_choice, check_count
+from anomaly_detection.rows import Stretch, normal_windows
 from anomaly_detection.scaling import SCALINGS, Scaling, fit_scaling
 from anomaly_detection.windows import full_windows
 

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from anomaly_detection.base import Detector, Outputs, Stretch, check_choice, check_count
+from anomaly_detection.base import Detector, Outputs, check_choice, check_count
+from anomaly_detection.rows import Stretch
 from anomaly_detection.scaling import SCALINGS, Scaling, fit_scaling
 from anomaly_detection.training_loop import MAY_CHANGE, MONITORS, History, LoopSettings, Task, own_torch, train
 

@@ -30,7 +30,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from anomaly_detection.base import Detector, Outputs, Stretch, check_choice, normal_windows
+from anomaly_detection.base import Detector, Outputs, check_choice
+from anomaly_detection.rows import Stretch, normal_windows
 from anomaly_detection.scaling import SCALINGS, Scaling, fit_scaling
 from anomaly_detection.windows import full_windows, pad_left
 

@@ -1,4 +1,4 @@
-"""What a detector accepts as X and y, checked once and brought to arrays.
+"""What a detector accepts as X and y, checked once and brought to arrays; what of it is normal, and what is held out.
 
 **Conventions**: one series is (n_steps, n_channels), an array or a DataFrame; several are a list of those, and no
 window crosses from one to the next. The columns of a DataFrame are matched by name, whatever their order; an array's
@@ -7,6 +7,7 @@ by position.
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -17,6 +18,15 @@ if TYPE_CHECKING:
 Rows: TypeAlias = "np.ndarray | pd.DataFrame"
 SeriesLike: TypeAlias = "Rows | Sequence[Rows]"
 _LARGEST = 1e18
+_HELD_OUT = 0.15  # of each series
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """One checked series: `values` (n_steps, n_channels) float, `labels` (n_steps,) bool or None where unknown."""
+
+    values: np.ndarray
+    labels: np.ndarray | None = None
 
 
 def as_list(X: Any) -> list[Any]:
@@ -137,3 +147,28 @@ def as_labels(y: Any, lengths: Sequence[int]) -> list[np.ndarray | None]:
         if part is not None and part.dtype != bool and not np.isin(part, (0, 1)).all():
             raise ValueError("y must hold 0 (normal) and 1 (anomalous) only; got other values.")
     return [None if part is None else part.astype(bool) for part in labels]
+
+
+def normal_windows(stretch: Stretch, window_size: int) -> np.ndarray:
+    """Which full windows of a stretch hold no row labelled anomalous: bool (n_steps - window_size + 1,)."""
+    n_windows = max(0, len(stretch.values) - window_size + 1)
+    if stretch.labels is None:
+        return np.ones(n_windows, dtype=bool)
+    flagged = np.concatenate([[0], np.cumsum(stretch.labels)])
+    clean: np.ndarray = flagged[window_size:] == flagged[: len(flagged) - window_size]
+    return clean[:n_windows]
+
+
+def split_newest(stretches: list[Stretch], window_size: int) -> tuple[list[Stretch], list[Stretch]]:
+    """Hold out the newest 15 % of each series that stays longer than a window."""
+    train, held_out = [], []
+    for stretch in stretches:
+        n = len(stretch.values)
+        cut = n - round(_HELD_OUT * n)
+        if cut < window_size or cut == n:
+            train.append(stretch)
+            continue
+        labels = stretch.labels
+        train.append(Stretch(stretch.values[:cut], None if labels is None else labels[:cut]))
+        held_out.append(Stretch(stretch.values[cut:], None if labels is None else labels[cut:]))
+    return train, held_out

@@ -37,10 +37,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from anomaly_detection.base import Kind, Stretch, check_choice, check_count, normal_windows
+from anomaly_detection.base import Kind, check_choice, check_count
 from anomaly_detection.losses import LOSSES, masked_loss, minmax_loss, mse_loss
 from anomaly_detection.networks import LSTM, TCN, Forecaster
 from anomaly_detection.neural import NeuralDetector, RawForm
+from anomaly_detection.rows import Stretch, normal_windows
 from anomaly_detection.training_loop import Task, own_torch
 from anomaly_detection.windows import full_windows, pad_left
 

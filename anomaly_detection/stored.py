@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from anomaly_detection.base import LARGEST_SCORE, Detector, Kind, Outputs, Stretch
+from anomaly_detection.base import LARGEST_SCORE, Detector, Kind, Outputs
 from anomaly_detection.baseline import Baseline
+from anomaly_detection.rows import Stretch
 from anomaly_detection.thresholds import threshold_from_dict
 from anomaly_detection.windows import causal_windows, in_chunks
 from latent_space.onnx_session import open_session

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from anomaly_detection.autoencoder import AutoencoderDetector, ReconstructionTask, VAEDetector
-from anomaly_detection.base import Stretch
 from anomaly_detection.networks import Autoencoder, VariationalAutoencoder
+from anomaly_detection.rows import Stretch
 from anomaly_detection.windows import causal_windows
 
 QUICK: dict[str, Any] = {"window_size": 3, "hidden_dims": (16,), "latent_dim": 2, "max_epochs": 5, "batch_size": 16}

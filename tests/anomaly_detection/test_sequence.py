@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from anomaly_detection.base import Stretch
 from anomaly_detection.networks import LSTM, TCN, Forecaster
 from anomaly_detection.registry import make_detector
+from anomaly_detection.rows import Stretch
 from anomaly_detection.sequence import ForecastDetector, ForecastTask, TCNDetector, _in_normal_windows
 from anomaly_detection.stored import load_detector, save_detector
 from anomaly_detection.windows import causal_windows
