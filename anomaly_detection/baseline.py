@@ -9,7 +9,8 @@ held-out ones). The relative score is
 so it is the score itself while the machine is as it was in training, and never more. After a fault, or where a machine
 settles in a state that is a little off the one it was trained in, the level has risen, and what follows must be worse
 than that to raise an alarm. A weight of 0 changes nothing; with 1 a lasting state ends up at the level of training,
-however bad it is. In between, a lasting score s sinks to L (s / L) ^ (1 - weight): serious faults go on alarming.
+however bad it is. In between, a lasting score s sinks to L (s / L) ^ (1 - weight): serious faults go on alarming. A
+series that begins amid a fault knows nothing else, so its very first score has sunk that far.
 
 Comparing an error with its own recent past is the idea of the anomaly likelihood (Ahmad et al., 2017) and of dynamic
 thresholds (Hundman et al., 2018); this form needs one number besides the two settings.

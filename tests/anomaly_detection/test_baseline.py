@@ -58,6 +58,10 @@ def test_a_lasting_score_sinks_to_what_the_weight_leaves() -> None:
     assert found[30:] == pytest.approx(2.0)  # 16 ^ .25
 
 
+def test_a_series_that_begins_amid_a_fault_knows_nothing_else() -> None:
+    assert Baseline(size=10, weight=0.75, level=1.0).relative(np.full(3, 16.0)) == pytest.approx(2.0)
+
+
 def test_the_level_is_that_of_the_training_rows() -> None:
     baseline = Baseline.fit([np.array([1.0, 4.0]), np.array([2.0])], size=5, weight=0.6)
     assert baseline.level == pytest.approx(2.0) and (baseline.size, baseline.weight) == (5, 0.6)
