@@ -97,6 +97,13 @@ def test_settings_out_of_range_are_refused(size: int, weight: float, message: st
         check_baseline(size, weight)
 
 
+def test_settings_are_refused_before_anything_is_learned() -> None:
+    detector = make("knn", baseline_size=5, baseline_weight=2)
+    with pytest.raises(ValueError, match="baseline_weight must be"):
+        detector.fit(normal_rows(50, 1))
+    assert not hasattr(detector, "references_")
+
+
 @pytest.mark.parametrize("level", [0.0, -1.0, float("nan"), float("inf"), None, True])
 def test_a_level_must_be_positive(level: float) -> None:
     with pytest.raises(ValueError, match="level must be a positive number"):

@@ -16,7 +16,9 @@ def test_the_families() -> None:
 def test_unknown_names_and_settings_are_refused() -> None:
     with pytest.raises(ValueError, match=r"name must be one of pca, knn, autoencoder, vae, tcn, lstm; got 'svm'\."):
         make_detector("svm")
-    with pytest.raises(ValueError, match=r"pca has no setting latent_dim; it has window_size, threshold, n_components"):
+    with pytest.raises(
+        ValueError, match=r"pca has no setting latent_dim; it has window_size, threshold, baseline_size"
+    ):
         make_detector("pca", latent_dim=4)
     with pytest.raises(KeyError):
         DETECTORS["svm"]
