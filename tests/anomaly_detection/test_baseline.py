@@ -172,6 +172,11 @@ class TestDetectors:
         with pytest.raises(TypeError, match="score_window must be called on a detector without a baseline"):
             stored.score_window(rows[: compared.window_size])
 
+    def test_every_series_of_a_list_has_a_level_of_its_own(self, compared: Detector) -> None:
+        series = [planted(3)[0], normal_rows(50, 5), normal_rows(1, 6)]
+        apart = np.concatenate([compared.decision_function(one) for one in series])
+        np.testing.assert_allclose(compared.decision_function(series), apart, rtol=1e-5)
+
     def test_leaves_most_of_the_score_of_unseen_normal_rows(self, name: str) -> None:
         detector = make(name, baseline_size=30).fit(normal_rows(300, 1), validation=(normal_rows(300, 2), None))
         rows = normal_rows(300, 5)
@@ -187,3 +192,12 @@ class TestDetectors:
     def test_is_forgotten_by_a_fit_without(self, compared: Detector) -> None:
         compared.baseline_size = 0
         assert compared.fit(normal_rows(300, 1)).baseline_ is None and compared.reach == compared.window_size
+
+
+def test_neighbours_without_normal_held_out_windows_take_the_level_of_training_ones() -> None:
+    rows, labels = normal_rows(300, 1), np.zeros(300, dtype=int)
+    labels[-45:] = 1
+    detector = make("knn", baseline_size=30).fit(rows, labels)
+    scores = detector.outputs(rows).score[detector.window_size - 1 : -45]
+    assert detector.baseline_ is not None
+    assert detector.baseline_.level == pytest.approx(float(np.exp(np.log(scores).mean())))
