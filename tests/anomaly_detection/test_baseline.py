@@ -196,7 +196,7 @@ class TestDetectors:
 
 def test_neighbours_without_normal_held_out_windows_take_the_level_of_training_ones() -> None:
     rows, labels = normal_rows(300, 1), np.zeros(300, dtype=int)
-    labels[-45:] = 1
+    labels[-45::2] = 1
     detector = make("knn", baseline_size=30).fit(rows, labels)
     scores = detector.outputs(rows).score[detector.window_size - 1 : -45]
     assert detector.baseline_ is not None
