@@ -6,12 +6,13 @@ the rule the detector's came from, where they can.
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from anomaly_detection.evaluation import evaluate_scores
 from anomaly_detection.parts import Parts, labels_of, lengths_of, read_parts, rows_of, truth_of
+from anomaly_detection.scoring import step_notes
 from anomaly_detection.series import Recording, Series, read_series
 from anomaly_detection.stored import load_detector
 from anomaly_detection.tables.options import ReadOptions
@@ -20,9 +21,23 @@ from anomaly_detection.trivial import trivial_rows
 PARTS = ("training", "validation", "test", "all")
 
 
-def assess(
-    model_dir: Path, data: Path, *, part: str = "test", options: ReadOptions | None = None
-) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
+class Assessment(NamedTuple):
+    """How good a detector is.
+
+    Attributes
+    ----------
+    detectors, trivial : dict of str to dict
+        Results of `evaluate_scores`: of the detector under its name, and of `trivial_rows`.
+    notes : tuple of str
+        What to read the results with, one sentence each.
+    """
+
+    detectors: dict[str, dict[str, Any]]
+    trivial: dict[str, dict[str, Any]]
+    notes: tuple[str, ...]
+
+
+def assess(model_dir: Path, data: Path, *, part: str = "test", options: ReadOptions | None = None) -> Assessment:
     """Evaluate a stored detector.
 
     Parameters
@@ -38,8 +53,7 @@ def assess(
 
     Returns
     -------
-    detectors, trivial : dict of str to dict
-        Results of `evaluate_scores`: of the detector under its name, and of `trivial_rows`.
+    Assessment
 
     Raises
     ------
@@ -68,7 +82,8 @@ def assess(
     both = known.any() and not known.all()
     rule = threshold if both or threshold.name != "best_f1" else None
     trivial = trivial_rows(labels, known, validation_positions=positions, threshold=rule, **context)
-    return {detector.name: result}, trivial
+    told_step_s = parts.training.step_s if parts.training.step_is_told else None  # of all parts
+    return Assessment({detector.name: result}, trivial, step_notes(detector, told_step_s))
 
 
 def _labels(recording: Recording, data: Path, part: str) -> np.ndarray:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".csv", ".parquet")
 _CHUNK_ROWS = 50_000
+_OTHER_STEP = 1.5  # rows so many times as far apart as those that taught, or as close, are told
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class ScoringReport:
         Rows, and rows whose score exceeds the threshold.
     threshold : float
     repairs : tuple of str
-        What was repaired while reading, one sentence each.
+        What was repaired while reading, one sentence each; first, where the rows have another time step than those
+        that taught, that they do.
     """
 
     out: str
@@ -96,13 +98,28 @@ def score_table(
     stream, threshold = StreamScorer(detector), detector.threshold_.value_
     n_rows = n_anomalies = 0
     repairs: tuple[str, ...] = ()
+    step_s = None
     with _writer(out) as write:
         for chunk in iterate_table(source, chunk_rows=chunk_rows, options=options):
             scores = _score_chunk(stream, chunk)
             flags = scores > threshold
             write(_frame(chunk, scores, flags))
             n_rows, n_anomalies, repairs = n_rows + len(chunk), n_anomalies + int(flags.sum()), chunk.repairs
-    return ScoringReport(str(out), n_rows, n_anomalies, threshold, repairs)
+            step_s = chunk.step_s
+    return ScoringReport(str(out), n_rows, n_anomalies, threshold, (*step_notes(detector, step_s), *repairs))
+
+
+def step_notes(detector: Detector, step_s: float | None) -> tuple[str, ...]:
+    """Say in one sentence, else in none, that rows `step_s` apart are not what a stored detector learned from."""
+    learned = getattr(detector, "facts_", {}).get("training", {}).get("step_s")
+    if not isinstance(learned, int | float) or not step_s or not 0 < learned < float("inf"):
+        return ()
+    if 1 / _OTHER_STEP <= step_s / learned <= _OTHER_STEP:
+        return ()
+    return (
+        f"rows are {step_s:g} s apart where the detector learned from rows {learned:g} s apart: "
+        "its scores may mean nothing.",
+    )
 
 
 def _score_chunk(stream: StreamScorer, chunk: TableChunk) -> np.ndarray:

@@ -119,6 +119,8 @@ class Recording:
         What was set right, one sentence each.
     source : Path
         What was read.
+    step_is_told : bool
+        Whether times or an option tell the step; else it is taken to be 1 s.
     """
 
     series: tuple[Series, ...]
@@ -126,6 +128,7 @@ class Recording:
     step_s: float
     repairs: tuple[str, ...]
     source: Path
+    step_is_told: bool = True
 
     @cached_property
     def n_rows(self) -> int:

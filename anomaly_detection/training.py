@@ -129,7 +129,7 @@ def train_detector(
     rows = {name: part.n_rows for name, part in parts.items()}
     training = {
         "rows": rows,
-        "step_s": parts.training.step_s,
+        "step_s": parts.training.step_s if parts.training.step_is_told else None,
         "fingerprint": fingerprint(parts.training),
         "seconds": round(seconds, 3),
         **(notes or {}),

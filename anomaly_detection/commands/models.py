@@ -159,7 +159,9 @@ def evaluate(
     from anomaly_detection.evaluation_tables import evaluation_tables
     from latent_space.run_folder import to_json
 
-    rows, trivial = assess(model_dir.expanduser(), data.expanduser(), part=part, options=read_options(read))
+    rows, trivial, notes = assess(model_dir.expanduser(), data.expanduser(), part=part, options=read_options(read))
+    for sentence in notes:
+        typer.echo(f"note: {sentence}", err=as_json)
     content = json.dumps(to_json(rows | trivial), indent=2)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -61,6 +61,8 @@ class TableChunk:
         Rows that no window may reach behind.
     repairs : tuple of str
         What was repaired from the start of the table up to here, one sentence each.
+    step_s : float, optional
+        Seconds from row to row as the option or the first rows of the files tell; None where nothing does.
     """
 
     rows: NDArray[np.int64]
@@ -72,6 +74,7 @@ class TableChunk:
     machines: NDArray[np.object_] | None
     starts: NDArray[np.bool_]
     repairs: tuple[str, ...]
+    step_s: float | None
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -121,7 +124,8 @@ class _Stream:
             raise ValueError(f"{empty.path} must hold at least one row below the column names; got none.")
         self.roles: Roles = find_roles(tables, options, RepairLog())
         tell_guessed_dates(tables, self.roles, self.log)
-        self.step_s = options.step_s or self._step(tables)
+        self.told_step_s = options.step_s or self._step(tables)
+        self.step_s = self.told_step_s or DEFAULT_STEP_S
         if self.roles.time is None:
             self.log.add(repair_text(NO_TIME_COLUMN, step=f"{self.step_s:g}"))
         roles = self.roles
@@ -135,8 +139,8 @@ class _Stream:
         self.rows_of: dict[object, int] = {}
         self.ahead: dict[object, NDArray[np.float64]] | None = None
 
-    def _step(self, tables: Sequence[tuple[TableFile, Any]]) -> float:
-        """Median step of the heads."""
+    def _step(self, tables: Sequence[tuple[TableFile, Any]]) -> float | None:
+        """Median step of the heads, if times tell it."""
         steps = []
         for _, head in tables:
             times = times_of(head, self.roles)
@@ -145,7 +149,7 @@ class _Stream:
                 group = np.repeat(np.arange(len(starts)), np.diff([*starts, len(times)]))
                 steps.append(step_sizes_s(times[order], group))
         known = np.concatenate(steps) if steps else np.zeros(0)
-        return float(np.median(known)) if len(known) else DEFAULT_STEP_S
+        return float(np.median(known)) if len(known) else None
 
     def frames(self) -> Iterator[tuple[TableFile, int, Any]]:
         """Pieces of the files with the row at which each starts in its file, of the columns in use alone."""
@@ -190,6 +194,7 @@ class _Stream:
                 machines=machines,
                 starts=is_start,
                 repairs=self.log.sentences(),
+                step_s=self.told_step_s,
             )
 
     def _times(self, file: TableFile, frame: Any, first_row: int) -> NDArray[np.datetime64] | None:

@@ -166,14 +166,15 @@ class _Reader:
         self.count(repairs.LEADING, groups.file[np.nonzero(leading)[0]])
         return filled, missing
 
-    def step(self, groups: _Groups) -> float:
-        """Seconds from row to row."""
+    def step(self, groups: _Groups, roles: Roles) -> tuple[float, bool]:
+        """Seconds from row to row, and whether anything tells them."""
         if self.options.step_s is not None:
-            return self.options.step_s
+            return self.options.step_s, True
         steps = step_sizes_s(groups.times, groups.group)
         if not len(steps):
             self.log.add(_NO_STEP)
-        return float(np.median(steps)) if len(steps) else DEFAULT_STEP_S
+            return DEFAULT_STEP_S, False
+        return float(np.median(steps)), roles.time is not None
 
     def borders(self, groups: _Groups, step_s: float) -> list[int]:
         """Where each series starts, and the end."""
@@ -193,7 +194,7 @@ def build_recording(files: Sequence[TableFile], options: ReadOptions, source: Pa
     for place, name in enumerate(channels):
         if len(values) > 1 and values[:, place].min() == values[:, place].max():
             reader.log.add(repair_text(_CONSTANT, column=name))
-    step_s = reader.step(groups)
+    step_s, step_is_told = reader.step(groups, roles)
     borders = reader.borders(groups, step_s)
     unlabelled = _groups_without(groups.rows.labelled, groups)
     series = []
@@ -206,7 +207,7 @@ def build_recording(files: Sequence[TableFile], options: ReadOptions, source: Pa
         part = np.ascontiguousarray(values[cut])
         gone = None if missing is None else missing[cut]
         series.append(Series(groups.names[group], groups.times[cut], part, channels, missing=gone, **optional))
-    return Recording(tuple(series), channels, step_s, reader.log.sentences(), source)
+    return Recording(tuple(series), channels, step_s, reader.log.sentences(), source, step_is_told)
 
 
 def _groups_without(known: NDArray[np.bool_] | None, groups: _Groups) -> set[int]:

@@ -9,7 +9,8 @@ from anomaly_detection.assessment import assess
 
 
 def test_the_test_part_is_judged_beside_trivial_rows(pca_model: Path, prepared_rig: Path) -> None:
-    rows, trivial = assess(pca_model, prepared_rig)
+    rows, trivial, notes = assess(pca_model, prepared_rig)
+    assert notes == ()
     assert list(rows) == ["pca"]
     assert list(trivial) == ["random", "always 1", "position", "position, learned"]
     assert rows["pca"]["roc_auc"] > 0.95 > trivial["random"]["roc_auc"]
@@ -18,7 +19,7 @@ def test_the_test_part_is_judged_beside_trivial_rows(pca_model: Path, prepared_r
 
 
 def test_all_takes_a_table_whole(pca_model: Path, rig_csv: Path) -> None:
-    rows, _ = assess(pca_model, rig_csv, part="all")
+    rows = assess(pca_model, rig_csv, part="all").detectors
     frame = pd.read_csv(rig_csv)
     detector = load_detector(pca_model)
     machines = [frame[frame["machine"] == name] for name in ("machine1", "machine2")]
@@ -36,7 +37,7 @@ def test_without_validation_labels_the_trivial_rows_take_the_default_rule(
         frame = pd.read_csv(prepared_rig / f"{name}.csv")
         kept = frame if name == "test" else frame.drop(columns=["label", "anomaly_type"])
         kept.to_csv(tmp_path / f"{name}.csv", index=False)
-    _, trivial = assess(pca_model, tmp_path)
+    trivial = assess(pca_model, tmp_path).trivial
     assert list(trivial) == ["random", "always 1", "position"]
     assert trivial["random"]["false_alarm_rate"] < 0.05
 
@@ -57,7 +58,20 @@ def test_bad_requests_are_refused(pca_model: Path, prepared_rig: Path, tmp_path:
 def test_data_with_anomalies_alone_is_judged_all_the_same(pca_model: Path, rig_csv: Path, tmp_path: Path) -> None:
     frame = pd.read_csv(rig_csv).assign(label=1, anomaly_type="SPIKE")
     frame.to_csv(tmp_path / "all.csv", index=False)
-    rows, trivial = assess(pca_model, tmp_path / "all.csv")
+    rows, trivial, _ = assess(pca_model, tmp_path / "all.csv")
     assert rows["pca"]["n_anomalous_rows"] == rows["pca"]["n_rows"]
     assert np.isnan(rows["pca"]["roc_auc"])
     assert "position, learned" not in trivial
+
+
+def test_rows_another_time_apart_than_those_that_taught_are_told(
+    pca_model: Path, rig_csv: Path, tmp_path: Path
+) -> None:
+    frame = pd.read_csv(rig_csv).query("machine == 'machine1'")
+    start = pd.Timestamp("2026-01-01")
+    slow = frame.assign(datetime=pd.date_range(start, periods=len(frame), freq="60s"))
+    slow.to_csv(tmp_path / "slow.csv", index=False)
+    frame.drop(columns="datetime").to_csv(tmp_path / "untimed.csv", index=False)
+    (note,) = assess(pca_model, tmp_path / "slow.csv", part="all").notes
+    assert note.startswith("rows are 60 s apart where the detector learned from rows 1 s apart")
+    assert assess(pca_model, tmp_path / "untimed.csv").notes == ()

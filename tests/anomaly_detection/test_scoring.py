@@ -6,8 +6,10 @@ import pytest
 
 from anomaly_detection import load_detector, make_detector
 from anomaly_detection.base import NotFittedError
+from anomaly_detection.parts import read_parts
 from anomaly_detection.scoring import score_table
 from anomaly_detection.series import read_series
+from anomaly_detection.training import train_detector
 
 ROWS = pd.DataFrame(np.random.default_rng(0).normal(size=(300, 2)), columns=["a", "b"])
 DETECTOR = make_detector("pca", n_components=1, window_size=4).fit(ROWS)
@@ -156,3 +158,25 @@ def test_a_stored_detector_scores_a_whole_recording(tmp_path: Path, rig_csv: Pat
 def test_a_score_equal_to_the_threshold_is_not_flagged(tmp_path: Path) -> None:
     detector = make_detector("pca", n_components=1, threshold="percentile=100").fit(ROWS, validation=(ROWS, None))
     assert score_table(detector, table(tmp_path, ROWS), tmp_path / "s.csv").n_anomalies == 0
+
+
+@pytest.mark.parametrize(("step_s", "is_told"), [(1.0, False), (1.5, False), (1.6, True), (0.6, True), (60.0, True)])
+def test_rows_another_time_apart_than_those_that_taught_are_told(
+    tmp_path: Path, rig_csv: Path, pca_model: Path, step_s: float, is_told: bool
+) -> None:
+    frame = pd.read_csv(rig_csv).iloc[:50]
+    times = pd.date_range("2026-01-01", periods=50, freq=pd.Timedelta(seconds=step_s))
+    report = score_table(load_detector(pca_model), table(tmp_path, frame.assign(datetime=times)), tmp_path / "s.csv")
+    note = f"rows are {step_s:g} s apart where the detector learned from rows 1 s apart: its scores may mean nothing."
+    assert (note in report.repairs) == (f"note: {note}" in str(report)) == is_told
+
+
+def test_a_step_that_nothing_tells_is_not_compared(tmp_path: Path, rig_csv: Path) -> None:
+    frame = pd.read_csv(rig_csv).query("machine == 'machine1'")
+    slow = frame.assign(datetime=pd.date_range("2026-01-01", periods=len(frame), freq="60s"))
+    untimed = frame.drop(columns="datetime")
+    sources = table(tmp_path, slow, "slow.csv"), table(tmp_path, untimed, "untimed.csv")
+    for learned, scored in (sources, sources[::-1]):
+        train_detector(make_detector("pca"), read_parts(learned), tmp_path / "model")
+        report = score_table(load_detector(tmp_path / "model"), scored, tmp_path / "s.csv")
+        assert "apart" not in str(report)

@@ -252,3 +252,12 @@ def test_the_growth_of_a_drift_can_be_chosen(tmp_path: Path) -> None:
     assert fast > slow + 1
     assert "must be two numbers" in refuse("simulate", "--drift-per-s", "1", "--out", files[0])
     assert "--drift-per-s must be a number" in refuse("simulate", "--drift-per-s", "a,b", "--out", files[0])
+
+
+def test_evaluate_tells_of_rows_another_time_apart(tmp_path: Path, rig_csv: Path, pca_model: Path) -> None:
+    frame = pd.read_csv(rig_csv).query("machine == 'machine1'")
+    frame = frame.assign(datetime=pd.date_range("2026-01-01", periods=len(frame), freq="60s"))
+    frame.to_csv(tmp_path / "slow.csv", index=False)
+    evaluate = ("evaluate", pca_model, "--data", tmp_path / "slow.csv")
+    assert run(*evaluate).startswith("note: rows are 60 s apart where the detector learned from rows 1 s apart")
+    assert "pca" in json.loads(run(*evaluate, "--json"))
