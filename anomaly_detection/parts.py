@@ -44,6 +44,12 @@ class Parts:
             if recording is not None:
                 yield name, recording
 
+    def repairs(self) -> list[str]:
+        """Say what was repaired while reading: once of one recording, by part where each was read by itself."""
+        if len({recording.source for _, recording in self.items()}) == 1:
+            return list(self.training.repairs)
+        return [f"{name}: {sentence}" for name, recording in self.items() for sentence in recording.repairs]
+
 
 def read_parts(
     path: Path | str, *, options: ReadOptions | None = None, ratios: Mapping[str, float] = DEFAULT_RATIOS

@@ -107,9 +107,8 @@ def train(
     made = _make(_name(detector, model_type), given, setting_assignments(settings, "--set"), no_cuda=no_cuda)
     parts = read_parts(data, options=read_options(read))
     if not as_json:
-        for name, recording in parts.items():
-            for sentence in recording.repairs:
-                typer.echo(f"note: {name}: {sentence}")
+        for sentence in parts.repairs():
+            typer.echo(f"note: {sentence}")
         if max(made.window_size, made.baseline_size) > 1 and _is_shuffled(data):
             typer.echo(
                 f"note: the rows were drawn at random, so {max(made.window_size, made.baseline_size)} in a row are no "

@@ -124,3 +124,23 @@ def test_rows_labels_and_types_follow_the_series() -> None:
     known = known_labels_of(half)
     assert known[0] is half.series[0].labels and known[1] is None
     assert known_labels_of(replace(half, series=half.series[1:])) is None
+
+
+def test_repairs_are_told_once_of_one_table_and_by_part_of_a_folder(tmp_path: Path) -> None:
+    times = pd.date_range("2026-01-01", periods=40, freq="s")
+    frame = pd.DataFrame({"datetime": times, "a": np.arange(40) % 7, "b": 1.5})
+    frame.loc[[5, 38], "a"] = np.nan
+    frame.to_csv(tmp_path / "table.csv", index=False)
+    filled = "missing cells filled with the last value of the channel"
+    assert read_parts(tmp_path / "table.csv").repairs() == [
+        f"2 {filled} (table).",
+        "channel 'b' is constant; it is kept.",
+    ]
+    prepare(tmp_path / "table.csv", tmp_path / "prepared")
+    assert read_parts(tmp_path / "prepared").repairs() == [
+        f"training: 1 {filled.replace('cells', 'cell')} (train).",
+        "training: channel 'b' is constant; it is kept.",
+        "validation: channel 'b' is constant; it is kept.",
+        f"test: 1 {filled.replace('cells', 'cell')} (test).",
+        "test: channel 'b' is constant; it is kept.",
+    ]
