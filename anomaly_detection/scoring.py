@@ -1,14 +1,14 @@
 """Score a table of any size: read in chunks, scored as a stream, written as it goes.
 
 **Conventions**: one row out for every row in, in file order. Columns: `datetime` (empty where there is none), `machine`
-(where a column names it; rows without a name are those of one machine), `anomaly_score`, `is_anomaly` (0 or 1: the
-score is greater than the detector's threshold), `is_filled` (a cell of the row was missing and took the last known
-value). The output appears when it is complete.
+(where a column names it; rows without a name are those of one machine; of a folder without such a column, the file),
+`anomaly_score`, `is_anomaly` (0 or 1: the score is greater than the detector's threshold), `is_filled` (a cell of the
+row was missing and took the last known value). The output appears when it is complete.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +101,8 @@ def score_table(
     step_s = None
     with _writer(out) as write:
         for chunk in iterate_table(source, chunk_rows=chunk_rows, options=options):
+            if chunk.machines is None and source.is_dir():
+                chunk = replace(chunk, machines=np.full(len(chunk), chunk.file, object))
             scores = _score_chunk(stream, chunk)
             flags = scores > threshold
             write(_frame(chunk, scores, flags))

@@ -180,3 +180,30 @@ def test_a_step_that_nothing_tells_is_not_compared(tmp_path: Path, rig_csv: Path
         train_detector(make_detector("pca"), read_parts(learned), tmp_path / "model")
         report = score_table(load_detector(tmp_path / "model"), scored, tmp_path / "s.csv")
         assert "apart" not in str(report)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_folder_without_machines_has_one_per_file(tmp_path: Path, suffix: str) -> None:
+    (tmp_path / "data/valve").mkdir(parents=True)
+    files = {"a": ROWS[:100], "valve/0": ROWS[100:250].reset_index(drop=True)}
+    for name, rows in files.items():
+        table(tmp_path / "data", timed(rows), f"{name}.csv")
+    out = tmp_path / f"s{suffix}"
+    score_table(DETECTOR, tmp_path / "data", out, chunk_rows=31)
+    scores = pd.read_csv(out) if suffix == ".csv" else pd.read_parquet(out)
+    assert list(scores.columns)[:2] == ["datetime", "machine"]
+    assert scores["machine"].tolist() == ["a"] * 100 + ["valve/0"] * 150
+    assert list(dict.fromkeys(scores["machine"])) == list(read_series(tmp_path / "data").machines)
+    for name, rows in files.items():
+        found = scores.loc[scores["machine"] == name, "anomaly_score"]
+        assert np.allclose(found, DETECTOR.decision_function(rows))
+
+
+def test_a_file_of_a_folder_may_lack_the_column_of_machines(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    table(tmp_path / "data", timed(ROWS[:50]).assign(machine="m"), "a.csv")
+    table(tmp_path / "data", timed(ROWS[50:90].reset_index(drop=True)), "b.csv")
+    score_table(DETECTOR, tmp_path / "data", tmp_path / "s.csv")
+    scores = pd.read_csv(tmp_path / "s.csv")
+    assert scores["machine"].tolist() == ["m"] * 50 + ["b"] * 40
+    assert np.allclose(scores["anomaly_score"][50:], DETECTOR.decision_function(ROWS[50:90]))
