@@ -83,7 +83,8 @@ def assess(model_dir: Path, data: Path, *, part: str = "test", options: ReadOpti
     rule = threshold if both or threshold.name != "best_f1" else None
     trivial = trivial_rows(labels, known, validation_positions=positions, threshold=rule, **context)
     told_step_s = parts.training.step_s if parts.training.step_is_told else None  # of all parts
-    return Assessment({detector.name: result}, trivial, step_notes(detector, told_step_s))
+    notes = (*step_notes(detector, told_step_s), *_one_class_notes(labels))
+    return Assessment({detector.name: result}, trivial, notes)
 
 
 def _labels(recording: Recording, data: Path, part: str) -> np.ndarray:
@@ -91,6 +92,14 @@ def _labels(recording: Recording, data: Path, part: str) -> np.ndarray:
     if labels is None:
         raise ValueError(f"{data} must have labels to evaluate on; the part {part!r} has rows without. Use score.")
     return np.concatenate(labels)
+
+
+def _one_class_notes(labels: np.ndarray) -> tuple[str, ...]:
+    if labels.all():
+        return ("the labels of this part are all 1: without a normal row AUC and FAR are undefined.",)
+    if not labels.any():
+        return ("the labels of this part are all 0: without an anomaly F1, recall, AUC and delay are undefined.",)
+    return ()
 
 
 def _unlabelled(recording: Recording) -> tuple[Series, ...]:

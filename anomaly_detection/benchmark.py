@@ -114,6 +114,9 @@ def run_benchmark(
     if not seeds:
         raise ValueError("seeds must hold at least one number; got none.")
     protocol = read_protocol(dataset, Path(data))
+    labels = np.concatenate([part for trial in protocol.trials for part in trial.labels])
+    if labels.all() or not labels.any():
+        raise ValueError(f"{data} must have normal and anomalous test rows; got labels that are all {int(labels[0])}.")
     runs = {name: _seeds_of(name, seeds) for name in names}
     n_fits, done = len(protocol.trials) * sum(map(len, runs.values())), 0
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
@@ -123,7 +126,6 @@ def run_benchmark(
                 progress(name, done, n_fits)
             results[name].append(_judge(protocol, name, seed))
             done += len(protocol.trials)
-    labels = np.concatenate([part for trial in protocol.trials for part in trial.labels])
     settings = {name: _described(protocol.setting(name)) for name in names}
     result = BenchmarkResult(dataset, len(protocol.trials), len(labels), results, _trivial(protocol), settings)
     if out is not None:

@@ -75,3 +75,13 @@ def test_rows_another_time_apart_than_those_that_taught_are_told(
     (note,) = assess(pca_model, tmp_path / "slow.csv", part="all").notes
     assert note.startswith("rows are 60 s apart where the detector learned from rows 1 s apart")
     assert assess(pca_model, tmp_path / "untimed.csv").notes == ()
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_labels_of_one_class_are_told(pca_model: Path, rig_csv: Path, tmp_path: Path, label: int) -> None:
+    frame = pd.read_csv(rig_csv).drop(columns="anomaly_type").assign(label=label)
+    frame.to_csv(tmp_path / "all.csv", index=False)
+    rows, _, (note,) = assess(pca_model, tmp_path / "all.csv", part="all")
+    assert note.startswith(f"the labels of this part are all {label}: without ")
+    keys = ("f1", "recall", "roc_auc", "delay_mean_s") if label == 0 else ("roc_auc", "false_alarm_rate")
+    assert all(np.isnan(rows["pca"][key]) for key in keys)

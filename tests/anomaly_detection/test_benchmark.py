@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image
@@ -132,3 +133,14 @@ def test_a_threshold_that_cannot_be_pooled_is_told(skab: Path, monkeypatch: pyte
     monkeypatch.setitem(protocols.SKAB_SETTINGS, "pca", Setting({}, 0.0))
     with pytest.raises(ValueError, match=r"threshold of pca must be positive to pool trials; got 0\.0 on valve1/0"):
         run_benchmark("skab", skab, detectors=["pca"])
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_test_labels_of_one_class_are_refused_before_anything_is_fitted(
+    rig_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, label: int
+) -> None:
+    monkeypatch.setattr(benchmark, "_judge", lambda *_: pytest.fail("a detector was fitted"))
+    frame = pd.read_csv(rig_csv).drop(columns="anomaly_type").assign(label=label)
+    frame.to_csv(tmp_path / "all.csv", index=False)
+    with pytest.raises(ValueError, match=f"all.csv must have normal and anomalous test rows; .* all {label}\\."):
+        run_benchmark("csv", tmp_path / "all.csv", detectors=["pca"])
