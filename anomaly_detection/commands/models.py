@@ -241,12 +241,16 @@ def _make(name: str, given: dict[str, Any], texts: dict[str, str], *, no_cuda: b
 
     chosen = {key: value for key, value in given.items() if value is not None}
     known = {f.name: f.default for f in fields(DETECTORS[name]) if f.init} if name in DETECTORS else {}
+    if no_cuda and "device" in known:
+        chosen["device"] = "cpu"
     for key, text in texts.items():
-        chosen[key] = _as_default(key, text, known.get(key))
+        value = _as_default(key, text, known.get(key))
+        if chosen.setdefault(key, value) != value:
+            raise ValueError(f"{key} must be given once; got {chosen[key]!r} by its option and {value!r} by --set.")
     if "device" in known and "device" not in chosen:
         from anomaly_detection.device import best_device
 
-        chosen["device"] = "cpu" if no_cuda else best_device()
+        chosen["device"] = best_device()
     return make_detector(name, **chosen)
 
 

@@ -117,7 +117,7 @@ def test_train_evaluate_score(tmp_path: Path, prepared_rig: Path, rig_csv: Path)
 
 
 def test_a_baseline_goes_from_training_to_scores(tmp_path: Path, prepared_rig: Path, rig_csv: Path) -> None:
-    options = ("--window-size", 3, "--baseline-size", 50, "--set", "baseline_weight=0.5")
+    options = ("--window-size", 3, "--baseline-size", 50, "--set", "baseline_weight=0.5", "--set", "baseline_size=50")
     run("train", "pca", "--data", prepared_rig, "--out", tmp_path / "m", *options)
     detector, rows = load_detector(tmp_path / "m"), read_series(rig_csv).series
     assert detector.baseline_ is not None
@@ -180,6 +180,10 @@ def test_the_options_of_the_guide_train_a_vae(tmp_path: Path, prepared_rig: Path
         (("pca", "--model-type", "vae"), "--model-type must agree with the detector 'pca'; got 'vae'"),
         (("pca", "--latent-dim", "3"), "pca has no setting latent_dim"),
         (("pca", "--set", "statistic"), "--set must be NAME=VALUE"),
+        (("pca", "--baseline-size", "6", "--set", "baseline_size=1"), "baseline_size must be given once; got 6 by its"),
+        (("vae", "--latent-dim", "3", "--set", "latent-dim=5"), "latent_dim must be given once; got 3 by its option"),
+        (("pca", "--threshold-method", "percentile", "--set", "threshold=auto"), "threshold must be given once"),
+        (("vae", "--no-cuda", "--set", "device=cuda"), "device must be given once; got 'cpu' by its option and 'cuda'"),
         (("pca", "--set", "statistic=mean"), "statistic must be one of q, t2, combined"),
         (("pca", "--set", "n_components=2.5"), "--set n_components must be an integer; got '2.5'"),
         (("pca", "--n-components", "9"), "n_components must be less than the number of channels"),
