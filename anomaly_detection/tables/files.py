@@ -1,8 +1,9 @@
 """Find and open the files of a table: CSV (also .csv.gz) or Parquet, one file or a folder of them.
 
 **Conventions**: a folder is walked in sorted order, hidden files left out; any other file in it is an error, but for
-the ``metadata.json`` that `prepare` writes. How a CSV is written: `csv_format`. Names of columns are
-stripped; columns without a name are called "Unnamed: 3" after their place, counted from 0.
+the ``metadata.json`` that `prepare` writes: where there is one, train, val and test come first, in the order of time.
+How a CSV is written: `csv_format`. Names of columns are stripped; columns without a name are called "Unnamed: 3" after
+their place, counted from 0.
 """
 
 import warnings
@@ -12,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anomaly_detection.splits import PARTS
 from anomaly_detection.tables.csv_format import BLOCK_BYTES, CsvFormat, check_unique, sniff
 from anomaly_detection.tables.options import MACHINE_NAMES, ReadOptions
 
@@ -74,7 +76,7 @@ class TableFile:
 
 
 def list_table_files(path: Path, options: ReadOptions) -> tuple[TableFile, ...]:
-    """Return the files of a table, sorted.
+    """Return the files of a table, sorted; those of a prepared folder in the order of time.
 
     Raises
     ------
@@ -97,6 +99,8 @@ def list_table_files(path: Path, options: ReadOptions) -> tuple[TableFile, ...]:
         found.append(TableFile(file, _without_suffix(inside.as_posix()), options))
     if not found:
         raise ValueError(f"path must hold at least one CSV or Parquet file; got the folder {path} without any.")
+    if (path / METADATA_FILE).is_file():
+        found.sort(key=lambda file: PARTS.index(file.name) if file.name in PARTS else len(PARTS))
     return tuple(found)
 
 

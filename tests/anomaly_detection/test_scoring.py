@@ -207,3 +207,14 @@ def test_a_file_of_a_folder_may_lack_the_column_of_machines(tmp_path: Path) -> N
     scores = pd.read_csv(tmp_path / "s.csv")
     assert scores["machine"].tolist() == ["m"] * 50 + ["b"] * 40
     assert np.allclose(scores["anomaly_score"][50:], DETECTOR.decision_function(ROWS[50:90]))
+
+
+def test_a_prepared_folder_is_scored_in_the_order_of_time(
+    tmp_path: Path, rig_csv: Path, prepared_rig: Path, pca_model: Path
+) -> None:
+    detector, outs = load_detector(pca_model), (tmp_path / "parts.csv", tmp_path / "whole.csv")
+    report = score_table(detector, prepared_rig, outs[0])
+    assert not any("earlier than the row before" in sentence for sentence in report.repairs)
+    score_table(detector, rig_csv, outs[1])
+    parts, whole = (pd.read_csv(out).sort_values(["machine", "datetime"], ignore_index=True) for out in outs)
+    pd.testing.assert_frame_equal(parts, whole)

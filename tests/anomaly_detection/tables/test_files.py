@@ -141,3 +141,13 @@ def test_a_parquet_index_is_a_column(tmp_path):
     times = pd.date_range("2026-01-01", periods=2, freq="s", name="datetime")
     pd.DataFrame({"a": [1.0, 2.0]}, index=times).to_parquet(tmp_path / "a.parquet")
     assert sorted(only_file(tmp_path / "a.parquet").columns) == ["a", "datetime"]
+
+
+def test_files_come_sorted_but_those_of_a_prepared_folder_in_the_order_of_time(tmp_path):
+    for name in ("train", "val", "test", "unlabeled"):
+        write(tmp_path, f"{name}.csv", "a\n1\n")
+    names = [file.name for file in list_table_files(tmp_path, ReadOptions())]
+    assert names == ["test", "train", "unlabeled", "val"]
+    write(tmp_path, "metadata.json", "{}")
+    names = [file.name for file in list_table_files(tmp_path, ReadOptions())]
+    assert names == ["train", "val", "test", "unlabeled"]
