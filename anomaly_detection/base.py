@@ -11,6 +11,7 @@ References
 The template (public methods validate, `_methods` compute) follows dtaianomaly (Carpentier et al., 2025).
 """
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from anomaly_detection.thresholds import Threshold
 
 Kind = Literal["reconstruction", "forecast"]
+_ROUNDING = 1e-12  # scores that are: a millionth of a channel's scale, squared
 LARGEST_SCORE = float(np.finfo(np.float32).max)
 
 
@@ -198,6 +200,8 @@ class Detector(ABC):
                 f"y must leave a window of {self.window_size} normal rows in a row for the level of a baseline; got "
                 "none. Take a smaller window_size, or no baseline."
             )
+        self._rule(_labelled(held_out or train)[1])  # before the work that it would make useless
+        _warn_of_constants(train)
         self._fit(train, held_out)
         if self.baseline_size:
             self._fit_baseline(train, held_out)
@@ -308,14 +312,35 @@ class Detector(ABC):
         self.baseline_ = Baseline.fit(normal, size=self.baseline_size, weight=self.baseline_weight)
 
     def _calibrate(self, stretches: list[Stretch]) -> None:
+        stretches, labels = _labelled(stretches)
+        scores = np.concatenate([self._series_scores(stretch.values) for stretch in stretches]).astype(np.float64)
+        self.threshold_ = self._rule(labels).fit(np.maximum(scores, _ROUNDING), labels)
+
+    def _rule(self, labels: np.ndarray | None) -> "Threshold":
+        """Make the rule for the threshold, which these labels of the validation part must suit."""
         from anomaly_detection.thresholds import choose_threshold, parse_threshold
 
-        labelled = [stretch for stretch in stretches if stretch.labels is not None]
-        stretches = labelled or stretches
-        scores = np.concatenate([self._series_scores(stretch.values) for stretch in stretches]).astype(np.float64)
-        labels = np.concatenate([np.asarray(s.labels) for s in labelled]) if labelled else None
         rule = choose_threshold(labels) if self.threshold == "auto" else parse_threshold(self.threshold)
-        self.threshold_ = rule.fit(scores, labels)
+        rule.check_labels(labels)
+        return rule
+
+
+def _warn_of_constants(train: list[Stretch]) -> None:
+    """Warn where no channel varies within the normal rows."""
+    rows = np.concatenate([s.values if s.labels is None else s.values[~s.labels] for s in train])
+    if (rows == rows[:1]).all():
+        warnings.warn(
+            "No channel varies in the normal training rows: whatever differs from them is flagged, however little.",
+            stacklevel=4,
+        )
+
+
+def _labelled(stretches: list[Stretch]) -> tuple[list[Stretch], np.ndarray | None]:
+    """Return the stretches with labels, and these joined; all stretches and None where none has."""
+    labels = [stretch.labels for stretch in stretches if stretch.labels is not None]
+    if not labels:
+        return stretches, None
+    return [stretch for stretch in stretches if stretch.labels is not None], np.concatenate(labels)
 
 
 def check_choice(name: str, value: Any, known: tuple[str, ...]) -> None:

@@ -24,6 +24,7 @@ Ledoit O., Wolf M.: A well-conditioned estimator for large-dimensional covarianc
 Yue H. H., Qin S. J.: Reconstruction-based fault identification using a combined index. IECR 2001.
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
@@ -37,6 +38,7 @@ from anomaly_detection.windows import full_windows, pad_left
 
 STATISTICS = ("q", "t2", "combined")
 _BLOCK_ROWS = 16_384
+_LEAST_VARIANCE = 1e-12  # along a direction, as a share of the largest, that is no rounding
 _ROWS_AT_ONCE = 64  # centred
 _BLOCK_BYTES, _LEAST_BLOCK_ROWS = 1 << 20, 1024  # of what is scored at once
 
@@ -95,9 +97,13 @@ class PCADetector(Detector):
 
         rows = self._normal_statistics(train, np.mean)
         self.scaling_ = fit_scaling(self.scaling, rows)
-        pca = PCA(self._usable_components(*rows.shape), random_state=0)  # random where there are many channels
+        scaled = self.scaling_.apply(rows)
+        n_components = self._usable_components(*rows.shape)
+        if self.statistic == "q":
+            n_components = _leaving_something(scaled, n_components)
+        pca = PCA(n_components, random_state=0)  # random where there are many channels
         with np.errstate(invalid="ignore"):  # shares of a variance that is 0
-            pca.fit(self.scaling_.apply(rows))
+            pca.fit(scaled)
         # PCA centres once more, which matters for scalings that do not centre at the mean.
         center = self.scaling_.undo(pca.mean_[None])[0]
         self.scaling_ = Scaling(center, self.scaling_.scale)
@@ -226,6 +232,23 @@ def _minus(rows: np.ndarray, center: np.ndarray) -> np.ndarray:
     np.subtract(rows[:n].reshape(-1, center.size), center.ravel(), out=centred[:n].reshape(-1, center.size))
     np.subtract(rows[n:], center[: len(rows) - n], out=centred[n:])
     return centred
+
+
+def _leaving_something(scaled: np.ndarray, n_components: int) -> int:
+    """Take fewer components, and warn, where these would span all that normal rows do: scores would be rounding."""
+    variances = np.linalg.eigvalsh(np.atleast_2d(np.cov(scaled, rowvar=False, bias=True)))
+    n_directions = int((variances > max(_LEAST_VARIANCE * variances.max(), _LEAST_VARIANCE)).sum())
+    if n_components < n_directions:
+        return n_components
+    fewer = max(1, min(n_components, n_directions - 1))
+    warnings.warn(
+        f"n_components = {n_components} spans all the directions in which the normal rows vary, {n_directions}, so the "
+        f"statistic q would see rounding: "
+        + (f"{fewer} is taken. " if n_directions > 1 else "what lies along them is not told. ")
+        + "Constant and copied channels, and few rows, add no direction. The statistic t2 needs none left over.",
+        stacklevel=4,
+    )
+    return fewer
 
 
 def _moving_mean(rows: np.ndarray, window_size: int) -> np.ndarray:

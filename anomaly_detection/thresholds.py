@@ -66,8 +66,14 @@ class Threshold(ABC):
             If there is no score, one is not finite, or the rule lacks the rows it learns from.
         """
         checked = checked_scores(scores)
-        self._value = float(self._fit(checked, None if labels is None else checked_labels(labels, len(checked))))
+        flags = None if labels is None else checked_labels(labels, len(checked))
+        self.check_labels(flags)
+        self._value = float(self._fit(checked, flags))
         return self
+
+    def check_labels(self, labels: NDArray[np.bool_] | None) -> None:
+        """Raise ValueError where scores with these labels cannot teach the rule; `fit` does, too."""
+        return
 
     def predict(self, scores: ArrayLike) -> NDArray[np.int64]:
         """Flag rows: 1 where the score is greater than `value_`, else 0, (n,)."""
@@ -93,11 +99,13 @@ class Threshold(ABC):
 class _OfNormalScores(Threshold):
     """A rule that looks at normal scores alone."""
 
-    def _fit(self, scores: Floats, labels: NDArray[np.bool_] | None) -> float:
-        normal = scores if labels is None else scores[~labels]
-        if not len(normal):
+    def check_labels(self, labels: NDArray[np.bool_] | None) -> None:
+        """Raise ValueError without a normal row."""
+        if labels is not None and labels.all():
             raise ValueError(f"labels must hold at least one normal row (0) for {self.name!r}; got only 1.")
-        return self._of_normal(normal)
+
+    def _fit(self, scores: Floats, labels: NDArray[np.bool_] | None) -> float:
+        return self._of_normal(scores if labels is None else scores[~labels])
 
     @abstractmethod
     def _of_normal(self, scores: Floats) -> float:
@@ -215,13 +223,17 @@ class BestF1(Threshold):
 
     name: ClassVar[str] = "best_f1"
 
-    def _fit(self, scores: Floats, labels: NDArray[np.bool_] | None) -> float:
+    def check_labels(self, labels: NDArray[np.bool_] | None) -> None:
+        """Raise ValueError without rows of both kinds."""
         if labels is None or labels.all() or not labels.any():
             got = "none" if labels is None else f"only {int(labels[0])}"
             raise ValueError(
                 f"labels must hold normal (0) and anomalous (1) rows for 'best_f1'; got {got}. "
                 "Without them choose 'false_positive_rate'."
             )
+
+    def _fit(self, scores: Floats, labels: NDArray[np.bool_] | None) -> float:
+        assert labels is not None
         order = np.argsort(-scores, kind="stable")
         ranked = scores[order]
         last = ends_of_ties(ranked)

@@ -269,11 +269,29 @@ class TestFit:
         detector = make(name, **settings).fit(normal_rows(100, 1)[:, :1])
         assert np.isfinite(detector.decision_function(rows[:, :1])).all()
 
+    @pytest.mark.filterwarnings("ignore:n_components = 2 spans")  # PCA takes one
     def test_a_constant_channel(self, name: str, rows: np.ndarray) -> None:
-        train, constant = normal_rows(100, 1), np.array([1.0, 1.0, 0.0])
+        train, constant = normal_rows(400, 1), np.array([1.0, 1.0, 0.0])
         detector = make(name).fit(train * constant + [0, 0, 5])
-        scores = detector.decision_function(rows * constant + [0, 0, 5])
-        assert np.isfinite(scores).all()
+        normal = rows * constant + [0, 0, 5]
+        assert detector.predict(normal).mean() < 0.2
+        assert detector.predict(np.concatenate([normal, normal[-1:] + np.array([30, 0, 0])]))[-1] == 1
+
+    @pytest.mark.filterwarnings("ignore:n_components = 2 spans")
+    def test_constant_channels_alone_are_told(self, name: str) -> None:
+        constant = np.full((100, 3), 5.0)
+        with pytest.warns(UserWarning, match="No channel varies in the normal training rows"):
+            detector = make(name).fit(constant)
+        assert detector.predict(constant).sum() == 0
+        assert detector.predict(np.concatenate([constant, constant[:1] + np.array([100, -70, 0])]))[-1] == 1
+
+    def test_a_rule_that_the_labels_do_not_suit_is_refused_before_the_training(
+        self, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        detector = make(name, threshold="best_f1")
+        monkeypatch.setattr(detector, "_fit", lambda train, validation: pytest.fail("it was trained"))
+        with pytest.raises(ValueError, match=r"normal \(0\) and anomalous \(1\) rows for 'best_f1'; got none"):
+            detector.fit(normal_rows(100, 1))
 
     def test_validation_may_be_given(self, name: str) -> None:
         rows, labels = planted(0)
@@ -296,6 +314,7 @@ class TestFit:
         assert alone.threshold_.name == split.threshold_.name == "best_f1"
         assert alone.threshold_.value_ == split.threshold_.value_
 
+    @pytest.mark.filterwarnings("ignore:n_components = 2 spans")
     def test_a_series_that_hardly_fills_a_window_teaches_whole(self, name: str) -> None:
         size = make(name, window_size=9).window_size
         detector = make(name, window_size=9).fit(normal_rows(size + 1, 1))

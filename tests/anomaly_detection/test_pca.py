@@ -21,6 +21,7 @@ def rolling(rows: np.ndarray, size: int) -> np.ndarray:
     return np.stack([padded[i : i + size] for i in range(len(rows))])
 
 
+@pytest.mark.filterwarnings("ignore:n_components = 1 spans")
 def test_one_component_by_hand() -> None:
     # Normal rows lie on the line x = y; standardised, (3, -1) is as far from the mean as it is from the line.
     detector = PCADetector(n_components=1).fit(np.array([[-1.0, -1.0], [1.0, 1.0]] * 20))
@@ -129,6 +130,7 @@ def test_labelled_rows_are_left_out() -> None:
         assert detector.decision_function(rows) == pytest.approx(oracle.decision_function(rows))
 
 
+@pytest.mark.filterwarnings("ignore:n_components = 2 spans")
 def test_a_channel_without_spread_breaks_nothing() -> None:
     rows = np.hstack([correlated(300, 2), np.full((300, 1), 7.0)])
     for options in ({}, {"statistic": "t2"}, {"statistic": "t2", "window_size": 3, "spread": True}):
@@ -196,6 +198,38 @@ def test_a_wide_table_is_fitted_alike_every_time():
     assert np.array_equal(np.random.get_state()[1], state)  # noqa: NPY002
 
 
+@pytest.mark.parametrize("extra", ["constant", "copied"])
+def test_a_channel_that_adds_no_direction_takes_no_component(extra):
+    rows = correlated(300, 2)
+    other = np.full((300, 1), 7.0) if extra == "constant" else 1.8 * rows[:, :1] + 32
+    rows = np.hstack([rows, other])
+    with pytest.warns(UserWarning, match="the normal rows vary, 2, so the statistic q would see rounding: 1 is taken"):
+        detector = PCADetector(threshold="false_positive_rate=0.01").fit(rows)
+    assert len(detector.components_) == 1 and detector.threshold_.value_ > 1e-6
+    assert detector.predict(rows).mean() < 0.05
+    far = rows[-1:] + np.array([50, 0, 90 if extra == "copied" else 0])
+    assert detector.predict(np.concatenate([rows, far]))[-1] == 1
+
+
+def test_few_rows_are_told_to_span_no_plane():
+    with pytest.warns(UserWarning, match="Constant and copied channels, and few rows, add no direction"):
+        PCADetector().fit(correlated()[:3], validation=(correlated(), None))
+
+
+def test_one_direction_leaves_nothing_along_it():
+    line = np.arange(40.0)[:, None] * [1.0, -2.0]
+    with pytest.warns(UserWarning, match="what lies along them is not told"):
+        detector = PCADetector(n_components=1).fit(line)
+    assert detector.predict(line).sum() == 0  # rounding is no anomaly
+    assert detector.predict(np.array([[3.0, 6.0]])).tolist() == [1]
+
+
+def test_t2_needs_no_direction_left_over():
+    rows = np.hstack([correlated(300, 2), np.full((300, 1), 7.0)])
+    PCADetector(statistic="t2").fit(rows)  # without a warning
+
+
+@pytest.mark.filterwarnings("ignore:No channel varies")
 @pytest.mark.parametrize("options", [{"statistic": "t2"}, {"statistic": "combined"}])
 def test_a_machine_that_stands_still_while_it_teaches(options):
     still = np.full((100, 3), 5.0)
@@ -271,6 +305,7 @@ def test_a_reconstruction_is_that_of_the_newest_row():
     assert detector.reconstruct(rows) == pytest.approx(expected)
 
 
+@pytest.mark.filterwarnings("ignore:n_components = 1 spans")
 def test_without_an_error_every_channel_has_the_same_share():
     detector = PCADetector(n_components=1).fit(np.array([[-1.0, -1.0], [1.0, 1.0]] * 20))
     assert detector.contributions(np.array([[0.0, 0.0]])).tolist() == [[0.5, 0.5]]

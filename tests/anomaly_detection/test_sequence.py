@@ -132,6 +132,7 @@ class TestForecast:
         assert errors[60:].min() < errors[10:50].max()  # the network has learned that offsets last
         assert scores[51:].min() > 1 and scores[51:].min() > 2 * scores[:50].max()
 
+    @pytest.mark.filterwarnings("ignore:No channel varies")
     def test_rows_that_never_change(self, name: str) -> None:
         constant = np.full((60, 2), 5.0)
         detector = make(name, max_epochs=1).fit(constant)

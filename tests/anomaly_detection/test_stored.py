@@ -165,7 +165,7 @@ def test_a_single_window_is_scored_directly(folder: Path, rig_csv: Path) -> None
 
 
 def test_a_channel_that_single_precision_blurs_is_told(tmp_path: Path) -> None:
-    rows = ROWS.astype("float64").assign(c=1.7e9 + ROWS["a"])
+    rows = ROWS.astype("float64").assign(c=1.7e9 + ROWS["a"].to_numpy("float64")[::-1])
     with pytest.warns(UserWarning, match=r"Channel 'c' varies little far from 0: .* Subtract a constant"):
         save_detector(make_detector("pca").fit(rows), tmp_path)
 
