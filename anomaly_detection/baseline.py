@@ -1,16 +1,15 @@
 """Scores relative to their recent level: what stood out for long stands out less.
 
-**Conventions**: the level G of a row is the geometric mean of the newest `size` scores, its own included (of as many as
-there are at the start of a series); L is that of the normal training rows (`knn`, which knows those by heart, takes
-held-out ones). The relative score is
+**Conventions**: the level G of a row is the geometric mean of the newest `size` scores, its own included; L is that of
+the normal training rows (`knn`, which knows those by heart, takes held-out ones), and what a series has not had yet
+counts as L. The relative score is
 
     s (L / max(L, G)) ^ weight
 
 so it is the score itself while the machine is as it was in training, and never more. After a fault, or where a machine
 settles in a state that is a little off the one it was trained in, the level has risen, and what follows must be worse
 than that to raise an alarm. A weight of 0 changes nothing; with 1 a lasting state ends up at the level of training,
-however bad it is. In between, a lasting score s sinks to L (s / L) ^ (1 - weight): serious faults go on alarming. A
-series that begins amid a fault knows nothing else, so its very first score has sunk that far.
+however bad it is. In between, a lasting score s sinks to L (s / L) ^ (1 - weight): serious faults go on alarming.
 
 Comparing an error with its own recent past is the idea of the anomaly likelihood (Ahmad et al., 2017) and of dynamic
 thresholds (Hundman et al., 2018); this form needs one number besides the two settings.
@@ -73,8 +72,7 @@ class Baseline:
 
     def relative(self, scores: np.ndarray) -> np.ndarray:
         """Compare the scores of one series with their level: (n_steps,) to (n_steps,), float64, never higher."""
-        logs = _log(scores)
-        levels = np.maximum(_mean_of_newest(logs, self.size) - math.log(self.level), 0.0)
+        levels = np.maximum(_sum_of_newest(_log(scores) - math.log(self.level), self.size) / self.size, 0.0)
         relative: np.ndarray = np.asarray(scores, dtype=np.float64) * np.exp(-self.weight * levels)
         return relative
 
@@ -99,10 +97,9 @@ def _log(scores: np.ndarray) -> np.ndarray:
     return logs
 
 
-def _mean_of_newest(values: np.ndarray, size: int) -> np.ndarray:
-    """Mean of the newest `size` values, (n,); of as many as there are at the start."""
+def _sum_of_newest(values: np.ndarray, size: int) -> np.ndarray:
+    """Sum of the newest `size` values, (n,); of as many as there are at the start."""
     sums = np.concatenate([[0.0], np.cumsum(values)])
     stop = np.arange(1, len(values) + 1)
-    start = np.maximum(stop - size, 0)
-    means: np.ndarray = (sums[stop] - sums[start]) / (stop - start)
-    return means
+    newest: np.ndarray = sums[stop] - sums[np.maximum(stop - size, 0)]
+    return newest
