@@ -9,6 +9,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from anomaly_detection.tables.repairs import counted
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -104,8 +106,8 @@ def _detectors(rows: Mapping[str, Results], trivial: Mapping[str, Results], titl
     counts = next(iter(_several(next(iter(rows.values())))), {}) if rows else {}
     if counts:
         table.caption = (
-            f"{counts['n_rows']} rows, {counts['n_anomalous_rows']} anomalous, {counts['n_events']} events; "
-            f"VUS over windows of 0 to {counts['vus_window']} rows"
+            f"{counted(counts['n_rows'], 'row')}, {counts['n_anomalous_rows']:,} anomalous, "
+            f"{counted(counts['n_events'], 'event')}; VUS over windows of 0 to {counts['vus_window']} rows"
         )
     return table
 

@@ -34,6 +34,7 @@ from anomaly_detection.tables.files import METADATA_FILE
 from anomaly_detection.tables.filling import last_known, rows_by_group
 from anomaly_detection.tables.frame import LABEL, MACHINE, TIME, TYPE
 from anomaly_detection.tables.options import ReadOptions
+from anomaly_detection.tables.repairs import counted
 from anomaly_detection.tables.writing import iso_times, write_csv
 from latent_space.run_folder import read_json, replaced_files, write_json
 
@@ -69,13 +70,13 @@ class PreparationSummary:
     def __str__(self) -> str:
         """Parts, channels and repairs, a line each."""
         known = self.metadata
-        counts = [_count(len(known["channels"]), "channel"), _count(len(known["machines"]), "machine")]
+        counts = [counted(len(known["channels"]), "channel"), counted(len(known["machines"]), "machine")]
         lines = [f"{self.output_dir}: {', '.join(counts)}"]
         for part, n in self.lengths.items():
             first, last = known["time_ranges"][part]
             labels = known["label_counts"][part]
             told = "without labels" if labels is None else f"{labels['anomaly']} anomalous"
-            lines.append(f"  {part}: {n} rows, {told}, {first} to {last}")
+            lines.append(f"  {part}: {counted(n, 'row')}, {told}, {first} to {last}")
         return "\n".join([*lines, *(f"  repaired: {sentence}" for sentence in known["repairs"])])
 
 
@@ -203,10 +204,6 @@ def read_prepared(folder: Path | str) -> PreparedData:
     if "train" not in read:
         raise ValueError(f"{path / METADATA_FILE} must have a part 'train'; got {', '.join(read) or 'none'}.")
     return PreparedData(read["train"], read.get("val"), read.get("test"), metadata)
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def _check_output(out: Path, source: Path) -> None:

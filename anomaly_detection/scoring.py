@@ -18,6 +18,7 @@ from anomaly_detection.base import Detector, NotFittedError
 from anomaly_detection.streaming import StreamScorer
 from anomaly_detection.tables.chunks import TableChunk, iterate_table
 from anomaly_detection.tables.options import ReadOptions
+from anomaly_detection.tables.repairs import counted
 from latent_space.run_folder import replaced_files
 
 if TYPE_CHECKING:
@@ -53,7 +54,9 @@ class ScoringReport:
     def __str__(self) -> str:
         share = self.n_anomalies / self.n_rows
         lines = [f"note: {sentence}" for sentence in self.repairs]
-        lines.append(f"{self.n_anomalies:,} of {self.n_rows:,} rows ({share:.2%}) score above {self.threshold:.4g}")
+        lines.append(
+            f"{self.n_anomalies:,} of {counted(self.n_rows, 'row')} ({share:.2%}) score above {self.threshold:.4g}"
+        )
         return "\n".join([*lines, f"scores: {self.out}"])
 
 

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
+_DRIFT_PER_S = "0.1,0.2"
+
 
 def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print a list of results instead of lines.")] = False,
@@ -39,19 +41,27 @@ def simulate(
     ] = "episodes",
     anomaly_rate: Annotated[float, typer.Option(help="Share of the rows that are anomalous.")] = 0.05,
     drift_per_s: Annotated[
-        str, typer.Option(metavar="LOW,HIGH", help="Rig, episodes: how fast the offset of a drift grows.")
-    ] = "0.1,0.2",
+        str | None,
+        typer.Option(
+            metavar="LOW,HIGH", help="Rig, episodes: how fast the offset of a drift grows.", show_default=_DRIFT_PER_S
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same file.")] = 0,
 ) -> None:
     """Simulate machines that sometimes fail; the label and the type of every anomalous row stay with it."""
     from anomaly_detection.commands.reading import names, number
     from anomaly_detection.series import NORMAL
     from anomaly_detection.simulation import simulate_arm, simulate_rig, write_simulation
+    from anomaly_detection.tables.repairs import counted
 
+    if out.suffix.lower() not in (".csv", ".parquet"):
+        raise ValueError(f"--out must end in .csv or .parquet; got {out}.")
     if machine == "arm" and mode != "episodes":
         raise ValueError(f"mode must be episodes for the arm; got {mode}. Take the rig for scattered readings.")
+    if drift_per_s is not None and (machine, mode) != ("rig", "episodes"):
+        raise ValueError(f"--drift-per-s must be left out but for episodes of the rig; got {drift_per_s!r}.")
     if machine == "rig":
-        growth = [number(part, "--drift-per-s") for part in names(drift_per_s) or ()]
+        growth = [number(part, "--drift-per-s") for part in names(drift_per_s or _DRIFT_PER_S) or ()]
         if len(growth) != 2:
             raise ValueError(f"--drift-per-s must be two numbers, LOW,HIGH; got {drift_per_s!r}.")
         frame = simulate_rig(
@@ -67,9 +77,8 @@ def simulate(
     file = write_simulation(frame, out.expanduser())
     counts = frame["anomaly_type"].value_counts()
     kinds = ", ".join(f"{name} {count:,}" for name, count in counts.items() if name != NORMAL)
-    typer.echo(
-        f"{len(frame):,} rows of {machines} machine(s), {frame['label'].mean():.1%} anomalous ({kinds}) -> {file}"
-    )
+    share = f"{frame['label'].mean():.1%} anomalous" + (f" ({kinds})" if kinds else "")
+    typer.echo(f"{counted(len(frame), 'row')} of {counted(machines, 'machine')}, {share} -> {file}")
 
 
 def prepare_csv(

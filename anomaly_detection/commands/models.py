@@ -1,6 +1,8 @@
 """`armscope anomaly train | evaluate | score | benchmark`: what a detector learns, how good it is, what it says."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -104,6 +106,7 @@ def train(
         "baseline_size": baseline_size,
         "random_state": seed,
     }
+    _check_threshold_method(threshold_method)
     made = _make(_name(detector, model_type), given, setting_assignments(settings, "--set"), no_cuda=no_cuda)
     parts = read_parts(data, options=read_options(read))
     if not as_json:
@@ -116,20 +119,33 @@ def train(
             )
     notes = {key: value for key, value in (("experiment_name", experiment_name), ("run_name", run_name)) if value}
     try:
-        report = train_detector(
-            made,
-            parts,
-            out.expanduser(),
-            units=assignments(unit, "--unit"),
-            notes=notes | {"source": data.name},
-            resume=resume,
-        )
+        with _left_as_found(out):
+            report = train_detector(
+                made,
+                parts,
+                out,
+                units=assignments(unit, "--unit"),
+                notes=notes | {"source": data.name},
+                resume=resume,
+            )
     except KeyboardInterrupt:
-        resumable = (out.expanduser() / CHECKPOINT).is_file()
+        resumable = (out / CHECKPOINT).is_file()
         what = "The same command with --resume continues." if resumable else "Nothing was stored: start again."
         typer.echo(f"armscope: Interrupted. {what}", err=True)
         raise typer.Exit(130) from None
     typer.echo(report.to_json() if as_json else report)
+
+
+@contextmanager
+def _left_as_found(folder: Path) -> Iterator[None]:
+    """Remove a folder that was made inside and is empty when that fails."""
+    was_there = folder.exists()
+    try:
+        yield
+    except BaseException:
+        if not was_there and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+        raise
 
 
 def _is_shuffled(data: Path) -> bool:
@@ -232,7 +248,20 @@ def _name(argument: str | None, option: str | None) -> str:
         raise ValueError(f"--model-type must agree with the detector {argument!r}; got {option!r}.")
     if not (argument or option):
         raise ValueError("DETECTOR must be named: pca, knn, autoencoder, vae, tcn or lstm.")
-    return str(argument or option)
+    from anomaly_detection.registry import DETECTORS
+
+    name, known = str(argument or option), list(DETECTORS)
+    if name not in known:
+        told = "DETECTOR" if argument else "--model-type"
+        raise ValueError(f"{told} must be one of {', '.join(known)}; got {name!r}.")
+    return name
+
+
+def _check_threshold_method(text: str | None) -> None:
+    from anomaly_detection.thresholds import THRESHOLDS
+
+    if text not in (None, "auto") and str(text).partition("=")[0] not in THRESHOLDS:
+        raise ValueError(f"--threshold-method must be auto or one of {', '.join(THRESHOLDS)}; got {text!r}.")
 
 
 def _make(name: str, given: dict[str, Any], texts: dict[str, str], *, no_cuda: bool) -> "Detector":
@@ -240,7 +269,7 @@ def _make(name: str, given: dict[str, Any], texts: dict[str, str], *, no_cuda: b
     from anomaly_detection.registry import DETECTORS, make_detector
 
     chosen = {key: value for key, value in given.items() if value is not None}
-    known = {f.name: f.default for f in fields(DETECTORS[name]) if f.init} if name in DETECTORS else {}
+    known = {f.name: f.default for f in fields(DETECTORS[name]) if f.init}
     if no_cuda and "device" in known:
         chosen["device"] = "cpu"
     for key, text in texts.items():

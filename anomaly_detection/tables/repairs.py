@@ -70,6 +70,17 @@ def repair_text(sentence: str, **values: object) -> str:
     return sentence
 
 
+def counted(n: int, what: str) -> str:
+    """Say how many there are.
+
+    Examples
+    --------
+    >>> counted(1, "row"), counted(20000, "row")
+    ('1 row', '20,000 rows')
+    """
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
 def _sentence(text: str, files: Counter[str], example: str | None) -> str:
     n = sum(files.values())
     body = text.format(n=n, s="" if n == 1 else "s") + ("" if example is None else f", first {example}")

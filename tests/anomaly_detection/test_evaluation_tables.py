@@ -83,3 +83,7 @@ def test_nothing_to_print_is_an_empty_table():
 def test_lines_fit(width):
     text = format_table({"pca": result(types=TYPES)}, trivial=trivial_rows(LABELS, LABELS), width=width)
     assert max(map(len, text.splitlines())) <= width
+
+
+def test_one_is_singular():
+    assert "1 row, 1 anomalous, 1 event; VUS" in format_table({"pca": evaluate_scores([1], [1.0], threshold=0)})

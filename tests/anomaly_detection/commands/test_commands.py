@@ -54,7 +54,7 @@ def test_simulate_writes_a_labelled_table(tmp_path: Path, machine: str, n_channe
     assert len(frame) == 6000
     assert {"datetime", "machine", "label", "anomaly_type"} <= set(frame.columns)
     assert len(frame.select_dtypes("float").columns) == n_channels
-    assert "6,000 rows of 2 machine(s), 5.0% anomalous (" in said
+    assert "6,000 rows of 2 machines, 5.0% anomalous (" in said
 
 
 def test_only_the_rig_scatters_its_anomalies(tmp_path: Path) -> None:
@@ -62,6 +62,19 @@ def test_only_the_rig_scatters_its_anomalies(tmp_path: Path) -> None:
     said = refuse("simulate", "--machine", "arm", "--mode", "samples", "--out", out)
     assert "mode must be episodes for the arm; got samples" in said
     assert not out.exists()
+
+
+@pytest.mark.parametrize("where", [("--machine", "arm"), ("--mode", "samples")])
+def test_an_option_that_would_be_ignored_is_refused(tmp_path: Path, where: tuple[str, str]) -> None:
+    said = refuse("simulate", *where, "--drift-per-s", "1,2", "--out", tmp_path / "data.csv")
+    assert "--drift-per-s must be left out but for episodes of the rig; got '1,2'" in said
+
+
+def test_simulate_names_its_option_and_counts_in_good_english(tmp_path: Path) -> None:
+    assert "--out must end in .csv or .parquet; got" in refuse("simulate", "--out", tmp_path / "x.txt")
+    out = tmp_path / "x.csv"
+    said = run("simulate", "--steps", 1, "--machines", 1, "--anomaly-rate", 0, "--out", out)
+    assert said == f"1 row of 1 machine, 0.0% anomalous -> {out}\n"
 
 
 def test_prepare_takes_its_path_from_the_environment(
@@ -176,7 +189,8 @@ def test_the_options_of_the_guide_train_a_vae(tmp_path: Path, prepared_rig: Path
     ("arguments", "message"),
     [
         ((), "DETECTOR must be named"),
-        (("svm",), "name must be one of pca, knn, autoencoder, vae, tcn, lstm; got 'svm'"),
+        (("svm",), "DETECTOR must be one of pca, knn, autoencoder, vae, tcn, lstm; got 'svm'"),
+        (("--model-type", "svm"), "--model-type must be one of pca, knn, autoencoder, vae, tcn, lstm; got 'svm'"),
         (("pca", "--model-type", "vae"), "--model-type must agree with the detector 'pca'; got 'vae'"),
         (("pca", "--latent-dim", "3"), "pca has no setting latent_dim"),
         (("pca", "--set", "statistic"), "--set must be NAME=VALUE"),
@@ -187,7 +201,7 @@ def test_the_options_of_the_guide_train_a_vae(tmp_path: Path, prepared_rig: Path
         (("pca", "--set", "statistic=mean"), "statistic must be one of q, t2, combined"),
         (("pca", "--set", "n_components=2.5"), "--set n_components must be an integer; got '2.5'"),
         (("pca", "--n-components", "9"), "n_components must be less than the number of channels"),
-        (("pca", "--threshold-method", "median"), "threshold must be one of"),
+        (("pca", "--threshold-method", "median"), "--threshold-method must be auto or one of best_f1, "),
         (("pca", "--unit", "speed=m/s"), "units must name channels"),
         (("vae", "--resume"), "No checkpoint.pth in"),
         (("autoencoder", "--hidden-dims", "64.5"), "--hidden-dims must be an integer; got '64.5'"),
@@ -203,7 +217,7 @@ def test_bad_training_requests_are_refused(
     tmp_path: Path, prepared_rig: Path, arguments: tuple[str, ...], message: str
 ) -> None:
     assert message in refuse("train", *arguments, "--data", prepared_rig, "--out", tmp_path / "model")
-    assert not (tmp_path / "model/detector.json").exists()
+    assert not (tmp_path / "model").exists()
 
 
 def test_needed_options_are_asked_for(tmp_path: Path, pca_model: Path) -> None:
@@ -271,3 +285,17 @@ def test_train_tells_the_repairs_of_a_table_once(tmp_path: Path, rig_csv: Path) 
     pd.read_csv(rig_csv).assign(power=np.nan).to_csv(tmp_path / "data.csv", index=False)
     said = run("train", "pca", "--data", tmp_path / "data.csv", "--out", tmp_path / "model")
     assert [line for line in said.splitlines() if "note:" in line] == ["note: 1 column without a value left out."]
+
+
+@pytest.mark.parametrize("was_there", [True, False])
+def test_a_failed_training_leaves_no_empty_folder_of_its_own(
+    tmp_path: Path, prepared_rig: Path, monkeypatch: pytest.MonkeyPatch, was_there: bool
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("nothing to learn")
+
+    monkeypatch.setattr("anomaly_detection.neural.NeuralDetector._fit", fail)
+    if was_there:
+        (tmp_path / "model").mkdir()
+    assert "nothing to learn" in refuse("train", "vae", "--data", prepared_rig, "--out", tmp_path / "model")
+    assert (tmp_path / "model").exists() == was_there
