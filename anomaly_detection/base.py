@@ -130,6 +130,8 @@ class Detector(ABC):
         if not isinstance(self.window_size, int) or self.window_size < 1:
             raise ValueError(f"window_size must be an integer of at least 1; got {self.window_size!r}.")
         check_baseline(self.baseline_size, self.baseline_weight)
+        if not self.baseline_size and self.baseline_weight != Detector.baseline_weight:
+            raise ValueError("baseline_weight must go with a baseline_size of at least 1; got 0.")
         if self.threshold != "auto":
             from anomaly_detection.thresholds import parse_threshold
 
@@ -167,7 +169,9 @@ class Detector(ABC):
             If X or y are not as described, no series fills a window, or every row is labelled anomalous.
         """
         self._check_settings()
-        names = channel_names(as_list(X)[0]) if as_list(X) else ()
+        if not as_list(X):
+            raise ValueError("X must hold at least one series; got an empty list.")
+        names = channel_names(as_list(X)[0])
         if not names:
             raise ValueError("X must have shape (n_steps, n_channels); for one channel, reshape it to (n_steps, 1).")
         self.channels_, self.named_ = names, hasattr(as_list(X)[0], "columns")

@@ -56,7 +56,7 @@ _PACKAGES = ("armscope", "numpy", "onnx", "onnxruntime", "scikit-learn", "torch"
 
 def save_detector(
     detector: Detector,
-    model_dir: Path,
+    model_dir: Path | str,
     *,
     units: dict[str, str] | None = None,
     training: dict[str, Any] | None = None,
@@ -68,7 +68,7 @@ def save_detector(
     ----------
     detector : Detector
         Fitted.
-    model_dir : Path
+    model_dir : path
         Made if missing; files of an earlier detector are replaced.
     units : dict, optional
         Unit of each channel, where known.
@@ -81,6 +81,7 @@ def save_detector(
         Of `detector.json`.
     """
     _warn_of_resolution(detector)
+    model_dir = Path(model_dir)
     model, weights = _with_channels(detector.to_onnx(), detector.channels_), detector.weights()
     facts = {
         "format": FORMAT,

@@ -118,6 +118,11 @@ def test_none_is_no_baseline() -> None:
         Baseline(size=0, weight=0.5, level=1.0)
 
 
+def test_a_weight_without_a_size_is_refused() -> None:
+    with pytest.raises(ValueError, match="baseline_weight must go with a baseline_size of at least 1"):
+        make("pca", baseline_weight=0.9).fit(normal_rows(100, 1))
+
+
 @pytest.mark.parametrize("name", list(DETECTORS))
 class TestDetectors:
     @pytest.fixture

@@ -150,6 +150,10 @@ def test_the_model_takes_raw_windows_of_any_batch(folder: Path) -> None:
     assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_param
 
 
+def test_a_folder_may_be_named_by_a_text(tmp_path: Path) -> None:
+    assert save_detector(make_detector("pca").fit(ROWS), str(tmp_path / "model")) == tmp_path / "model" / FACTS
+
+
 def test_saving_twice_replaces_and_leaves_no_temporary_file(tmp_path: Path) -> None:
     for window_size in (1, 3):
         save_detector(make_detector("pca", window_size=window_size).fit(ROWS), tmp_path)
