@@ -90,7 +90,10 @@ def assess(model_dir: Path, data: Path, *, part: str = "test", options: ReadOpti
 def _labels(recording: Recording, data: Path, part: str) -> np.ndarray:
     labels = labels_of(recording)
     if labels is None:
-        raise ValueError(f"{data} must have labels to evaluate on; the part {part!r} has rows without. Use score.")
+        raise ValueError(
+            f"{data} must have labels to evaluate on; the part {part!r} has rows without. Name their column with "
+            "--read label_column=NAME, or use score."
+        )
     return np.concatenate(labels)
 
 

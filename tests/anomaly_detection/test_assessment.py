@@ -49,7 +49,10 @@ def test_bad_requests_are_refused(pca_model: Path, prepared_rig: Path, tmp_path:
     frame.drop(columns=["label", "anomaly_type"]).to_csv(tmp_path / "train.csv", index=False)
     with pytest.raises(ValueError, match=r"part must have rows; .* has none for test"):
         assess(pca_model, tmp_path)
-    with pytest.raises(ValueError, match="must have labels to evaluate on; the part 'training' has rows without"):
+    with pytest.raises(
+        ValueError,
+        match="must have labels to evaluate on; the part 'training' has rows without.*--read label_column=NAME",
+    ):
         assess(pca_model, tmp_path, part="training")
     with pytest.raises(FileNotFoundError, match=r"No detector\.json in"):
         assess(tmp_path, prepared_rig)
