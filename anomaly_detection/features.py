@@ -26,8 +26,9 @@ def add_feature_engineering(df: "pd.DataFrame", window: int = 10) -> "pd.DataFra
     Parameters
     ----------
     df : pandas.DataFrame
-        Rows in the order of time (of each machine, where there is a column `machine`), with a column `datetime` or an
-        index of times. Its numeric columns are channels, but for identifiers, labels and types.
+        Rows in the order of time (of each machine, where there is a column `machine`; others are refused, not sorted),
+        with a column `datetime` or an index of times. Its numeric columns are channels, but for identifiers, labels
+        and types.
     window : int
         Rows of the rolling statistics.
 
@@ -39,9 +40,11 @@ def add_feature_engineering(df: "pd.DataFrame", window: int = 10) -> "pd.DataFra
 
     Raises
     ------
+    TypeError
+        If `df` is no DataFrame.
     ValueError
-        If the window is shorter than 1 row, there are no times or no channels, a channel has no value at all on a
-        machine, or a column would be overwritten.
+        If the window is shorter than 1 row, there are no times or no channels, the time of a machine goes back, a
+        channel has no value at all on a machine, or a column would be overwritten.
 
     Examples
     --------
@@ -51,17 +54,12 @@ def add_feature_engineering(df: "pd.DataFrame", window: int = 10) -> "pd.DataFra
     >>> features["x_rolling_mean_2"].tolist(), features["x_diff"].tolist(), features["hour_sin"].round(3).tolist()
     ([1.0, 2.0, 5.5], [0.0, 2.0, 5.0], [1.0, 1.0, 1.0])
     """
-    if window < 1:
-        raise ValueError(f"window must be at least 1 row; got {window}.")
-    channels = _channels_of(df)
+    channels = _channels_of(df, window)
     machines = df["machine"].to_numpy(object) if "machine" in df.columns else None
     order, starts = rows_by_group(machines, len(df))
-    values = df[channels].to_numpy(np.float64, na_value=np.nan)[order]
-    values[np.isinf(values)] = np.nan
-    values, _ = fill_forward(values, starts, first_values(values, starts))
-    if np.isnan(values).any():
-        empty = channels[int(np.flatnonzero(np.isnan(values).any(axis=0))[0])]
-        raise ValueError(f"df must have a value of each channel for each machine; got none of {empty!r} for one.")
+    times = _times(df)
+    _check_order(times.to_numpy("datetime64[ns]")[order], starts)
+    values = _values(df, channels, order, starts)
     back = np.empty(len(order), np.int64)
     back[order] = np.arange(len(order))
     added: dict[str, NDArray[np.float64]] = {}
@@ -70,14 +68,21 @@ def add_feature_engineering(df: "pd.DataFrame", window: int = 10) -> "pd.DataFra
         added[f"{name}_rolling_mean_{window}"] = mean[back]
         added[f"{name}_rolling_std_{window}"] = deviation[back]
         added[f"{name}_diff"] = change[back]
-    hour = _hours(df)
+    hour = _hours(times)
     added |= {"hour_sin": np.sin(2 * np.pi * hour / 24), "hour_cos": np.cos(2 * np.pi * hour / 24)}
     if clash := [name for name in added if name in df.columns]:
         raise ValueError(f"df must not have the column {clash[0]!r} yet; drop it to make the features again.")
     return df.assign(**cast(dict[str, Any], added))
 
 
-def _channels_of(df: "pd.DataFrame") -> list[str]:
+def _channels_of(df: "pd.DataFrame", window: int) -> list[str]:
+    """Check the arguments, and find the columns to make features of."""
+    import pandas as pd
+
+    if not isinstance(df, pd.DataFrame):
+        raise TypeError(f"df must be a pandas DataFrame with times and channels; got {type(df).__name__}.")
+    if window < 1:
+        raise ValueError(f"window must be at least 1 row; got {window}.")
     numeric = df.select_dtypes("number", exclude=["timedelta"]).columns
     channels = [name for name in numeric if str(name).lower() not in _NOT_CHANNELS]
     if not channels or not len(df):
@@ -104,8 +109,20 @@ def _rolling(values: NDArray[np.float64], starts: NDArray[np.int64], window: int
     return mean, deviation, change
 
 
-def _hours(df: "pd.DataFrame") -> NDArray[np.float64]:
-    """Hour of the day of each row, with its fraction."""
+def _values(
+    df: "pd.DataFrame", channels: list[str], order: NDArray[np.int64], starts: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Channels (n, c), machine after machine, without a missing cell."""
+    values = df[channels].to_numpy(np.float64, na_value=np.nan)[order]
+    values[np.isinf(values)] = np.nan
+    values, _ = fill_forward(values, starts, first_values(values, starts))
+    if np.isnan(values).any():
+        empty = channels[int(np.flatnonzero(np.isnan(values).any(axis=0))[0])]
+        raise ValueError(f"df must have a value of each channel for each machine; got none of {empty!r} for one.")
+    return values
+
+
+def _times(df: "pd.DataFrame") -> "pd.DatetimeIndex":
     import pandas as pd
 
     if "datetime" in df.columns:
@@ -116,5 +133,22 @@ def _hours(df: "pd.DataFrame") -> NDArray[np.float64]:
         raise ValueError("df must have a column 'datetime' or an index of times; got neither.")
     if times.hasnans:
         raise ValueError("df must have a time in every row; got rows without one.")
+    return times
+
+
+def _check_order(times: NDArray[np.datetime64], starts: NDArray[np.int64]) -> None:
+    """Refuse times (n,), machine after machine, that go back: the rows before would be those that come after."""
+    goes_back = np.diff(times) < np.timedelta64(0)
+    goes_back[starts[1:] - 1] = False
+    if goes_back.any():
+        row = int(np.flatnonzero(goes_back)[0])
+        raise ValueError(
+            f"df must be in the order of time, on each machine; got {times[row + 1]} after {times[row]}."
+            " Sort it by its times first."
+        )
+
+
+def _hours(times: "pd.DatetimeIndex") -> NDArray[np.float64]:
+    """Hour of the day of each row, with its fraction."""
     hours = times.hour + times.minute / 60 + (times.second + times.microsecond / 1e6) / 3600
     return hours.to_numpy(np.float64)

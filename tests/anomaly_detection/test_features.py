@@ -82,6 +82,30 @@ def test_missing_cells_count_as_the_last_value():
     assert features["x_diff"].tolist() == [0, 0, 0, 4]
 
 
+@pytest.mark.parametrize("table", [np.zeros((5, 2)), [[1.0]], {"x": [1.0]}, None])
+def test_what_is_no_table_is_refused(table):
+    with pytest.raises(TypeError, match=rf"df must be a pandas DataFrame .*; got {type(table).__name__}\.$"):
+        add_feature_engineering(table)
+
+
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
+def test_times_that_go_back_are_refused(zone):
+    times = pd.date_range("2026-01-01", periods=3, freq="s", tz=zone)[::-1]
+    for frame in (pd.DataFrame({"datetime": times, "x": 1.0}), pd.DataFrame({"x": [1.0, 2, 3]}, index=times)):
+        with pytest.raises(ValueError, match=r"order of time.*:01\.0+ after .*:02\.0+\. Sort it by its times first"):
+            add_feature_engineering(frame)
+        ascending = add_feature_engineering(frame[::-1])
+        assert len(ascending) == 3
+
+
+def test_times_may_stand_still_and_those_of_machines_are_their_own():
+    times = pd.to_datetime(["2026-01-01 00:00:05", "2026-01-01 00:00:05", "2026-01-01 00:00:00", "2026-01-01 00:00:01"])
+    frame = pd.DataFrame({"datetime": times, "machine": ["a", "a", "b", "b"], "x": [1.0, 2, 3, 5]})
+    assert add_feature_engineering(frame)["x_diff"].tolist() == [0, 1, 0, 2]
+    with pytest.raises(ValueError, match="order of time"):
+        add_feature_engineering(frame.assign(machine="a"))
+
+
 def test_a_spike_is_forgotten_when_it_leaves_the_window():
     times = pd.date_range("2026-01-01", periods=40, freq="s")
     x = np.where(np.arange(40) == 5, 1e15, np.arange(40) % 2)
