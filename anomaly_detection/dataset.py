@@ -168,7 +168,8 @@ def _select(recording: Recording, channels: tuple[str, ...]) -> Recording:
             one,
             channels=channels,
             values=one.values[:, order],
-            missing=None if one.missing is None else one.missing[:, order],
+            # The reader gives no mask where no cell was missing.
+            missing=np.broadcast_to(False, (len(one), len(order))) if one.missing is None else one.missing[:, order],
         )
         for one in recording.series
     )

@@ -54,7 +54,8 @@ def window_metadata(series: Series, rows: slice) -> Metadata:
     Returns
     -------
     dict
-        Keys of `WINDOW_TYPES`. ``missing_share`` is a share of the cells, None where nobody counted them.
+        Keys of `WINDOW_TYPES`. ``missing_share`` is a share of the cells: 0 where none was missing, None where nobody
+        counted them.
     """
     newest = rows.stop - 1
     time = series.times[newest].astype("datetime64[ns]").astype(np.int64)

@@ -5,6 +5,7 @@ import pytest
 
 from anomaly_detection.config import AnomalyConfig
 from anomaly_detection.dataset import load_data
+from anomaly_detection.metadata import window_metadata
 
 HEADER = "datetime,machine,a,b,label,anomaly_type\n"
 
@@ -170,6 +171,13 @@ def test_channels_are_those_of_the_model_in_its_order(folder):
     data = load_data(config, channels=("b", "a"))
     assert data.splits["training"][1].window(1).tolist() == [[-1, 1]]
     assert load_data(config, channels=("b",)).splits["validation"][0].window(1).tolist() == [[-1]]
+
+
+def test_the_share_of_missing_cells_is_zero_where_none_was_missing(folder):
+    data = load_data(folder(train=rows("m", [1, 2, 3]), val=rows("m", [4, np.nan], first=3)), window_size=2)
+    for split, share in (("training", 0), ("validation", 0.5)):
+        sample = data.splits[split][0]
+        assert window_metadata(sample.series, sample.rows(2))["missing_share"] == share
 
 
 def test_a_missing_channel_is_named(folder):
