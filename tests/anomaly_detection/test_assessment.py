@@ -51,7 +51,7 @@ def test_bad_requests_are_refused(pca_model: Path, prepared_rig: Path, tmp_path:
         assess(pca_model, tmp_path)
     with pytest.raises(
         ValueError,
-        match="must have labels to evaluate on; the part 'training' has rows without.*--read label_column=NAME",
+        match=r"must have labels to evaluate on; the part 'training' has rows without.*--read label_column=NAME",
     ):
         assess(pca_model, tmp_path, part="training")
     with pytest.raises(FileNotFoundError, match=r"No detector\.json in"):
