@@ -3,13 +3,15 @@
 **Conventions**: images are (H, W, 3) uint8 RGB. As on the platform, the float values of a `LeapImage` are 0..255, those
 of masks and heatmaps are stretched from their minimum to their maximum, and boxes are relative with x, y their centre.
 A picture is at most `SIDE` pixels on its longer side and never enlarged beyond it; curves of an input are drawn on a
-strip, each stretched to its own range, those of a graph share one axis. Drawings, of which two colours make up more
+strip, each stretched to its own range, those of a graph share one axis. Names that are too long lose their middle; of
+more bars than have a line the last line says how many are missing. Drawings, of which two colours make up more
 than half, may be twice as large, for lines suffer from shrinking, and are PNG; photographs are JPEG. Text has no
 picture.
 """
 
 import hashlib
 import io
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -21,7 +23,9 @@ Array = npt.NDArray[Any]
 SIDE = 160
 _STRIP = (48, 160)
 _CHART = (160, 320)
-_BAR_HEIGHT, _BAR_LEFT, _BAR_LETTERS = 16, 104, 15
+_BAR_HEIGHT, _THICKEST_BAR = 12, 32
+_TEXT, _AXIS, _TEXT_SCALE = (60, 60, 60), (205, 205, 205), 0.36
+_LINE, _ENDS = 14, 80  # pixels: of a line of text, and for what stands at the ends of an axis
 _JPEG_QUALITY = 82
 _PALETTE_BITS = 4
 _MAX_NAME = 120
@@ -205,27 +209,70 @@ def _draw_heatmap(payload: Any) -> Image:
 
 
 def _draw_graph(payload: Any) -> Image:
-    return curves(np.asarray(payload.data), size=_CHART, shared=True)
+    """Draw curves, above them the legend in their colours, below them what the axis says."""
+    height, width = _CHART
+    canvas = np.full((height, width, 3), 255, np.uint8)
+    top, bottom, x = 0, height, 4
+    if payload.legend:
+        top, room = _LINE, width // len(payload.legend) - 8
+        for text, color in zip(payload.legend, _COLORS, strict=False):
+            x += _write(canvas, text, (x, 10), color=color, room=room) + 12
+    if payload.x_range is not None:
+        bottom, (first, last) = height - _LINE, (f"{value:g}" for value in payload.x_range)
+        canvas[bottom] = _AXIS
+        start = 4 + _write(canvas, first, (4, height - 3), room=_ENDS)
+        end = width - 4 - _fitted(last, _ENDS)[1]
+        _write(canvas, last, (end, height - 3), room=_ENDS)
+        label, room = payload.x_label or "", end - start - 16
+        _write(canvas, label, ((start + end - _fitted(label, room)[1]) // 2, height - 3), room=room)
+    canvas[top:bottom] = curves(np.asarray(payload.data), size=(bottom - top, width), shared=True)
+    return canvas
 
 
 def _draw_bars(payload: Any) -> Image:
-    """Draw bars from the left, or from where zero is; as many as have a line of their own."""
+    """Draw bars from the left, or from where zero is; the last line says how many there is no room for."""
     import cv2
 
     height, width = _CHART
     canvas = np.full((height, width, 3), 255, np.uint8)
-    body = np.nan_to_num(np.asarray(payload.body, np.float64))[: height // _BAR_HEIGHT]
+    n_lines = min(len(payload.body), height // _BAR_HEIGHT)
+    n_bars = n_lines - (n_lines < len(payload.body))
+    body, labels = np.nan_to_num(np.asarray(payload.body, np.float64))[:n_bars], list(payload.labels)[:n_bars]
     low, high = min(body.min(initial=0), 0), max(body.max(initial=0), 0)
-    left, scale = _BAR_LEFT, (width - _BAR_LEFT - 6) / ((high - low) or 1)
-    pitch = min(height / max(len(body), 1), 2 * _BAR_HEIGHT)
-    for row, (value, label) in enumerate(zip(body, payload.labels, strict=False)):
+    left = 10 + max((_fitted(str(label), width // 2)[1] for label in labels), default=0)
+    scale = (width - left - 6) / ((high - low) or 1)
+    pitch = min(height / max(n_lines, 1), _THICKEST_BAR)
+    for row, (value, label) in enumerate(zip(body, labels, strict=False)):
         middle = (row + 0.5) * pitch
         start, end = sorted(round(left + scale * (edge - low)) for edge in (0.0, value))
         top, bottom = round(middle - 0.35 * pitch), round(middle + 0.35 * pitch)
         cv2.rectangle(canvas, (start, top), (end, bottom), _COLORS[0], -1)
-        text = str(label).encode("ascii", "replace").decode()[:_BAR_LETTERS]
-        cv2.putText(canvas, text, (4, round(middle + 4)), cv2.FONT_HERSHEY_SIMPLEX, 0.38, (60, 60, 60), 1, cv2.LINE_AA)
+        _write(canvas, label, (4, round(middle + 4)), room=width // 2)
+    if n_bars < n_lines:
+        _write(canvas, f"+ {len(payload.body) - n_bars} more", (4, round((n_bars + 0.5) * pitch + 4)), room=width)
     return canvas
+
+
+@lru_cache(maxsize=512)
+def _fitted(text: str, room: int) -> tuple[str, int]:
+    """Make of a text what OpenCV can write, without its middle where that is wider than the room; with its width."""
+    import cv2
+
+    short = whole = text.encode("ascii", "replace").decode()
+    kept = len(whole) // 2
+    while (width := cv2.getTextSize(short, cv2.FONT_HERSHEY_SIMPLEX, _TEXT_SCALE, 1)[0][0]) > room and kept > 1:
+        kept -= 1
+        short = f"{whole[:kept]}..{whole[-kept:]}"
+    return short, int(width)
+
+
+def _write(canvas: Image, text: str, at: tuple[int, int], *, room: int, color: tuple[int, int, int] = _TEXT) -> int:
+    """Write into the room at a place, the lower left corner; returns the pixels that the text took."""
+    import cv2
+
+    short, width = _fitted(str(text), room)
+    cv2.putText(canvas, short, at, cv2.FONT_HERSHEY_SIMPLEX, _TEXT_SCALE, color, 1, cv2.LINE_AA)
+    return width
 
 
 _DRAWERS = {

@@ -144,6 +144,55 @@ def test_bars_start_at_zero():
     assert spans[0].min() == spans[1].min() == spans[2].max()
 
 
+def written(drawn, rows=slice(None)):
+    """Columns in which there is dark writing."""
+    return np.flatnonzero((drawn[rows] < 128).all(axis=2).any(axis=0))
+
+
+def test_long_names_of_bars_lose_their_middle_and_leave_room_for_the_bars():
+    names = ["axis4_velocity_deg_s", "pressure at the outlet of the hydraulic pump 1"]
+    for name in names:
+        drawn = picture(LeapHorizontalBar(np.array([4.0], np.float32), [name]))
+        blue = np.flatnonzero((drawn == [31, 119, 180]).all(axis=2).any(axis=0))
+        assert written(drawn).max() < blue.min()
+        assert np.ptp(blue) > 140
+        other = picture(LeapHorizontalBar(np.array([4.0], np.float32), [f"{name[:-1]}2"]))
+        assert (other != drawn).any(), "the end of the name is there"
+
+
+@pytest.mark.parametrize(("n", "n_bars"), [(12, 12), (13, 13), (14, 12), (40, 12)])
+def test_where_not_all_bars_have_a_line_the_last_line_says_so(n, n_bars):
+    drawn = picture(LeapHorizontalBar(np.ones(n, np.float32), ["x"] * n))
+    blue = (drawn == [31, 119, 180]).all(axis=2).any(axis=1)
+    assert (np.diff(blue.astype(int)) == 1).sum() + blue[0] == n_bars
+    assert (written(drawn, slice(148, 160)).max() > 40) == (n_bars < n)
+
+
+def test_a_graph_tells_its_legend_above_and_its_axis_below_the_curves():
+    data = np.array([[0.0, 10.0], [1.0, 10.0]], np.float32)
+    bare = picture(LeapGraph(data))
+    told = picture(LeapGraph(data, x_label="s", x_range=(-5.9, 0.0), legend=["score 1", "threshold 10"]))
+    assert told.shape == bare.shape
+    assert (bare[:4] != 255).any(), "without a legend the curves have all of the height"
+    header, footer = told[:14], told[-13:]
+    saturation = np.ptp(header.astype(int), axis=2)
+    assert (header[:, :60][saturation[:, :60] > 100][:, 2] > 150).all(), "the first is blue"
+    assert (header[:, 60:][saturation[:, 60:] > 100][:, 0] > 150).all(), "the second is orange"
+    columns = written(footer)
+    assert columns.min() < 10
+    assert columns.max() > 305
+    assert ((columns > 140) & (columns < 180)).any()
+    assert (np.ptp(footer.astype(int), axis=2) < 30).all(), "no curve runs through it"
+
+
+def test_what_a_graph_has_no_room_for_is_shortened():
+    drawn = picture(
+        LeapGraph(np.zeros((9, 3), np.float32), x_label="x" * 200, x_range=(-1e9, 1 / 3), legend=["long" * 50] * 3)
+    )
+    assert drawn.shape == (160, 320, 3)
+    assert (drawn[:14, -8:] > 200).all()
+
+
 def test_bars_of_nothing_are_an_empty_picture():
     assert (picture(LeapHorizontalBar(np.zeros(0, np.float32), [])) == 255).all()
 
