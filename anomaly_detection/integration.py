@@ -6,6 +6,7 @@ only translate: the meaning lives in `task`, `dataset`, `metadata`, `metrics` an
 """
 
 import warnings
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -199,8 +200,15 @@ def _course(sample_id: str) -> visualizers.Course:
     return visualizers.Course(scaled, None if labels is None else labels[rows], _DATA.channels)
 
 
-def _course_of(samples: SamplePreprocessResponse) -> visualizers.Course:
-    return _course(str(np.ravel(samples.sample_ids)[0]))
+def _course_of(samples: SamplePreprocessResponse, residual: Array | None = None) -> visualizers.Course:
+    course = _course(str(np.ravel(samples.sample_ids)[0]))
+    return course if residual is None else replace(course, errors=_errors(residual))
+
+
+def _errors(residual: Array) -> list[float]:
+    """Give the error of each channel of a single sample."""
+    errors = metrics.error_columns(residual.reshape(1, -1), _CHANNELS)
+    return [float(errors[f"{metrics.ERROR}_{key}"][0]) for key in _CHANNELS]
 
 
 def _expected(course: visualizers.Course, prediction: Array) -> tuple[Array, int]:
@@ -211,23 +219,22 @@ def _expected(course: visualizers.Course, prediction: Array) -> tuple[Array, int
 
 
 @tensorleap_custom_visualizer("sensors", LeapDataType.Image)
-def show_sensors(window: Array, samples: SamplePreprocessResponse) -> LeapImage:
+def show_sensors(window: Array, residual: Array, samples: SamplePreprocessResponse) -> LeapImage:
     """Draw the channels up to the scored row, red where labelled anomalous."""
-    return visualizers.show_picture(visualizers.draw_course(_course_of(samples)))
+    return visualizers.show_picture(visualizers.draw_course(_course_of(samples, residual)))
 
 
 @tensorleap_custom_visualizer(f"sensors_and_{_FACTS.kind}", LeapDataType.Image)
-def show_prediction(window: Array, prediction: Array, samples: SamplePreprocessResponse) -> LeapImage:
+def show_prediction(window: Array, prediction: Array, residual: Array, samples: SamplePreprocessResponse) -> LeapImage:
     """Draw over them what the detector made of them."""
-    course = _course_of(samples)
+    course = _course_of(samples, residual)
     return visualizers.show_picture(visualizers.draw_prediction(course, *_expected(course, prediction)))
 
 
 @tensorleap_custom_visualizer("error_per_channel", LeapDataType.HorizontalBar)
 def show_errors(residual: Array) -> LeapHorizontalBar:
     """Show which channel makes up the error."""
-    errors = metrics.error_columns(residual.reshape(1, -1), _CHANNELS)
-    return visualizers.show_bars([float(errors[f"{metrics.ERROR}_{key}"][0]) for key in _CHANNELS], _DATA.channels)
+    return visualizers.show_bars(_errors(residual), _DATA.channels)
 
 
 @tensorleap_custom_visualizer("scores", LeapDataType.Graph)
@@ -240,7 +247,7 @@ def show_scores(score: Array, prediction: Array, samples: SamplePreprocessRespon
     if scores is None:
         course, newest = _course_of(samples), float(metrics.read_scores(np.ravel(score)[:1])[0])
         scores = visualizers.row_scores(course, *_expected(course, prediction), newest)
-    return visualizers.show_scores(scores, _FACTS.threshold)
+    return visualizers.show_scores(scores, _FACTS.threshold, step_s=_DATA.step_s)
 
 
 @tensorleap_integration_test()
@@ -260,7 +267,7 @@ def integration_test(sample_id: str, responses: PreprocessResponse) -> None:
     judge(score)
     compare_with_labels(score, labels, anomaly_type)
     confusion_matrix(score, anomaly_type)
-    show_sensors(window, samples)
-    show_prediction(window, prediction, samples)
+    show_sensors(window, residual, samples)
+    show_prediction(window, prediction, residual, samples)
     show_errors(residual)
     show_scores(score, prediction, samples)

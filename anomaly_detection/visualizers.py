@@ -6,11 +6,13 @@
 a lane of its own, the first on top; its grey line is the mean of normal training rows. Heights are standard deviations:
 evenly up to `LINEAR`, then by their logarithm up to `LIMIT` at the edge of the lane, where what lies beyond is drawn
 too. So the pictures of all samples compare. Rows that are labelled anomalous are red on a red ground. At most
-`MOST_LANES` channels have a lane: the first ones.
+`MOST_LANES` channels have a lane: those with the largest errors, in the order of the channels; the picture says how
+many more there are. Names stand above their lanes, in the square in the middle that a gallery shows of a picture.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,12 +27,16 @@ Color = tuple[int, int, int]
 
 LINEAR, LIMIT = 3.0, 12.0
 MOST_LANES = 8
-MOST_BARS = 24
+MOST_BARS = 13
 WIDTH, HEIGHT = 320, 200
 _INK, _RED, _ORANGE, _GREY = (40, 90, 160), (200, 25, 25), (240, 130, 0), (205, 205, 205)
-_TEXT = (110, 110, 110)
+_TEXT = (60, 60, 60)
 _RED_GROUND = (255, 226, 226)
 _MARGIN = 6
+_NAME_HEIGHT, _NAME_BASE, _NAME_SCALE = 11, 8, 0.34
+_LEFT, _RIGHT = (WIDTH - HEIGHT) // 2 + 2, (WIDTH + HEIGHT) // 2 - 2  # of words
+_UNITS = (("s", 1), ("min", 60), ("h", 3600), ("d", 86_400))
+_LEAST_OF_A_UNIT = 3
 _FINE = 8  # bits of a pixel's fraction in OpenCV's coordinates are 3: 1/8 of a pixel
 
 
@@ -45,17 +51,35 @@ class Course:
     labels : (n_rows,) bool or None
         Which rows are anomalous.
     names : sequence of str
-        Of the channels, written into their lanes; none by default.
+        Of the channels, written above their lanes; none by default.
+    errors : sequence of float or None
+        By which the channels are chosen where not all have a lane; without them the first ones are.
     """
 
     scaled: Array
     labels: Array | None = None
     names: Sequence[str] = ()
+    errors: Sequence[float] | None = None
 
     @property
-    def n_lanes(self) -> int:
-        """Channels that are drawn."""
-        return min(MOST_LANES, int(self.scaled.shape[1]))
+    def n_more(self) -> int:
+        """Channels that are not drawn."""
+        return max(0, int(self.scaled.shape[1]) - MOST_LANES)
+
+    @cached_property
+    def shown(self) -> list[int]:
+        """Channels that are drawn, from top to bottom."""
+        n = int(self.scaled.shape[1])
+        if self.errors is None or not self.n_more:
+            return list(range(n - self.n_more))
+        return sorted(
+            np.argsort(-np.nan_to_num(np.asarray(self.errors, np.float64)), kind="stable")[:MOST_LANES].tolist()
+        )
+
+    def lanes(self) -> list[tuple[int, float, float]]:
+        """Every channel that is drawn, with the upper and the lower edge of its lane."""
+        height, above = HEIGHT / len(self.shown), _NAME_HEIGHT + 1 if self.names or self.n_more else 2
+        return [(channel, k * height + above, (k + 1) * height - 2) for k, channel in enumerate(self.shown)]
 
 
 def draw_course(course: Course) -> Picture:
@@ -67,9 +91,9 @@ def draw_course(course: Course) -> Picture:
     (200, 320, 3)
     """
     canvas = _ground(course)
-    for lane in range(course.n_lanes):
-        column = course.scaled[:, lane]
-        points = _points(np.arange(len(column)), column, len(column), _lane(lane, course.n_lanes))
+    for channel, *lane in course.lanes():
+        column = course.scaled[:, channel]
+        points = _points(np.arange(len(column)), column, len(column), lane)
         _line(canvas, points, _INK)
         if course.labels is not None:
             for start, stop in _runs(np.asarray(course.labels, bool)):
@@ -90,12 +114,11 @@ def draw_prediction(course: Course, predicted: Array, first: int) -> Picture:
     """
     n_columns = max(len(course.scaled), first + len(predicted))
     canvas = _ground(course, n_columns)
-    for lane in range(course.n_lanes):
-        place = _lane(lane, course.n_lanes)
-        column = course.scaled[:, lane]
-        _line(canvas, _points(np.arange(len(column)), column, n_columns, place), _INK)
-        steps = np.arange(first, first + len(predicted))
-        _line(canvas, _points(steps, predicted[:, lane], n_columns, place), _ORANGE, dot=len(predicted) == 1)
+    steps = np.arange(first, first + len(predicted))
+    for channel, *lane in course.lanes():
+        column = course.scaled[:, channel]
+        _line(canvas, _points(np.arange(len(column)), column, n_columns, lane), _INK)
+        _line(canvas, _points(steps, predicted[:, channel], n_columns, lane), _ORANGE, dot=len(predicted) == 1)
     return canvas
 
 
@@ -120,23 +143,43 @@ def show_picture(picture: Picture) -> "LeapImage":
 
 
 def show_bars(values: Sequence[float], names: Sequence[str]) -> "LeapHorizontalBar":
-    """Show values as bars, the largest first, at most `MOST_BARS`."""
+    """Show values as bars, the largest first; of more than `MOST_BARS` the last is the mean of those without one."""
     from code_loader.contract.visualizer_classes import LeapHorizontalBar
 
-    order = np.argsort(-np.nan_to_num(np.asarray(values, np.float64)), kind="stable")[:MOST_BARS].tolist()
-    return LeapHorizontalBar(np.array([values[k] for k in order], np.float32), [names[k] for k in order])
+    known = np.asarray(values, np.float64)
+    order = np.argsort(-np.nan_to_num(known), kind="stable")
+    shown = order if len(order) <= MOST_BARS else order[: MOST_BARS - 1]
+    body, labels = known[shown].tolist(), [names[k] for k in shown.tolist()]
+    if rest := len(order) - len(shown):
+        body.append(float(np.nan_to_num(known[order[len(shown) :]]).mean()))
+        labels.append(f"+ {rest} more (mean)")
+    return LeapHorizontalBar(np.array(body, np.float32), labels)
 
 
-def show_scores(scores: Array, threshold: float | None) -> "LeapGraph":
-    """Show scores of successive rows as a curve, and the threshold as a line; a single row as two lines."""
+def show_scores(scores: Array, threshold: float | None, *, step_s: float | None = None) -> "LeapGraph":
+    """Show scores of successive rows as a curve, and the threshold as a line; a single row as two lines.
+
+    The legend says the newest score and the threshold as numbers. With the seconds from row to row, the axis tells the
+    time before the newest row, in a fitting unit; else it counts rows.
+    """
     from code_loader.contract.visualizer_classes import LeapGraph
 
     curve = np.repeat(scores, 2) if len(scores) == 1 else scores
     columns = [curve] if threshold is None else [curve, np.full(len(curve), threshold)]
-    legend = ["score"] if threshold is None else ["score", "threshold"]
-    span = (float(1 - len(curve)), 0.0)
+    legend = [f"score {scores[-1]:.4g}"] + ([] if threshold is None else [f"threshold {threshold:.4g}"])
+    span, unit = _span(len(curve) - 1, None if len(scores) == 1 else step_s)
     data = np.stack(columns, axis=1).astype(np.float32)
-    return LeapGraph(data, x_label="rows before the newest", y_label="score", x_range=span, legend=legend)
+    x_label = "the newest row alone" if len(scores) == 1 else f"{unit} before the newest row"
+    return LeapGraph(data, x_label=x_label, y_label="score", x_range=(-span, 0.0), legend=legend)
+
+
+def _span(n_steps: int, step_s: float | None) -> tuple[float, str]:
+    """Length of so many steps and its unit."""
+    if step_s is None:
+        return float(n_steps), "rows"
+    seconds = n_steps * step_s
+    unit, size = [(unit, size) for unit, size in _UNITS if size == 1 or seconds >= _LEAST_OF_A_UNIT * size][-1]
+    return float(f"{seconds / size:.3g}"), unit
 
 
 def _ground(course: Course, n_columns: int | None = None) -> Picture:
@@ -148,19 +191,36 @@ def _ground(course: Course, n_columns: int | None = None) -> Picture:
     for start, stop in _runs(np.asarray(course.labels, bool)) if course.labels is not None else ():
         left, right = _x(np.array([start - 0.5, stop - 0.5]), n_columns).round().astype(int).clip(0, WIDTH)
         canvas[:, left:right] = _RED_GROUND
-    for lane in range(course.n_lanes):
-        top, bottom = _lane(lane, course.n_lanes)
+    for channel, top, bottom in course.lanes():
         y = round((top + bottom) / 2)
         cv2.line(canvas, (0, y), (WIDTH - 1, y), _GREY, 1)
-        if lane < len(course.names):
-            name = course.names[lane].encode("ascii", "replace").decode()  # OpenCV writes nothing else
-            cv2.putText(canvas, name, (_MARGIN, round(top) + 9), cv2.FONT_HERSHEY_SIMPLEX, 0.33, _TEXT, 1)
+        name = course.names[channel] if channel < len(course.names) else ""
+        more = f"+ {course.n_more} more" if course.n_more and channel == course.shown[-1] else ""
+        if name or more:
+            y = round(top) - 1
+            place = canvas[y - _NAME_HEIGHT : y, _LEFT:_RIGHT]
+            np.minimum(place, _words(name, more), out=place)  # dark on whatever ground there is
     return canvas
 
 
-def _lane(lane: int, n_lanes: int) -> tuple[float, float]:
-    height = HEIGHT / n_lanes
-    return lane * height + 2, (lane + 1) * height - 2
+@lru_cache(maxsize=512)
+def _words(name: str, right: str) -> Picture:
+    """Write a name, shortened in its middle where it is too long, and something at the right end."""
+    import cv2
+
+    def width(text: str) -> int:
+        return int(cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, _NAME_SCALE, 1)[0][0])
+
+    canvas = np.full((_NAME_HEIGHT, _RIGHT - _LEFT, 3), 255, np.uint8)
+    text = whole = name.encode("ascii", "replace").decode()  # OpenCV writes nothing else
+    room, kept = canvas.shape[1] - (width(right) + 8 if right else 0), len(whole) // 2
+    while width(text) > room and kept > 1:
+        kept -= 1
+        text = f"{whole[:kept]}..{whole[-kept:]}"
+    for x, part in ((0, text), (canvas.shape[1] - width(right), right)):
+        cv2.putText(canvas, part, (x, _NAME_BASE), cv2.FONT_HERSHEY_SIMPLEX, _NAME_SCALE, _TEXT, 1, cv2.LINE_AA)
+    canvas.flags.writeable = False
+    return canvas
 
 
 def _x(columns: Array, n_columns: int) -> Array:
@@ -168,7 +228,7 @@ def _x(columns: Array, n_columns: int) -> Array:
     return np.asarray(_MARGIN + width * (columns / (n_columns - 1) if n_columns > 1 else columns + 0.5))
 
 
-def _points(columns: Array, values: Array, n_columns: int, lane: tuple[float, float]) -> Array:
+def _points(columns: Array, values: Array, n_columns: int, lane: Sequence[float]) -> Array:
     top, bottom = lane
     share = 0.5 + 0.5 * _squeezed(values) / _squeezed(np.array([LIMIT]))
     return np.stack([_x(columns, n_columns), bottom - share * (bottom - top)], axis=1)

@@ -36,8 +36,8 @@ def pictures(k):
     score, prediction, latent, residual = (output[k : k + 1] for output in outputs)
     samples = SamplePreprocessResponse(np.array([ids[k]]), training)
     window = windows[k : k + 1]
-    return [binder.show_sensors(window, samples).data.shape,
-            binder.show_prediction(window, prediction, samples).data.shape,
+    return [binder.show_sensors(window, residual, samples).data.shape,
+            binder.show_prediction(window, prediction, residual, samples).data.shape,
             binder.show_errors(residual).labels,
             binder.show_scores(score, prediction, samples).data.tolist()]
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -76,7 +78,7 @@ def test_every_shape_has_a_picture_of_one_size(shape):
     course = Course(scaled, np.ones(len(scaled), bool))
     assert draw_course(course).shape == (HEIGHT, WIDTH, 3)
     assert draw_prediction(course, scaled[-1:], len(scaled) - 1).shape == (HEIGHT, WIDTH, 3)
-    assert course.n_lanes == min(MOST_LANES, shape[1])
+    assert len(course.shown) == min(MOST_LANES, shape[1])
 
 
 def test_a_prediction_lies_over_the_rows_it_is_about():
@@ -123,23 +125,101 @@ class TestPayloads:
         bars = show_bars([1.0, 3.0, np.nan, 2.0], ["a", "b", "c", "d"])
         assert bars.labels == ["b", "d", "a", "c"]
         assert bars.body.dtype == np.float32
-        assert len(show_bars(np.arange(99), [str(k) for k in range(99)]).body) == MOST_BARS
+
+    def test_of_many_bars_the_last_is_the_mean_of_the_others(self):
+        names = [f"c{k}" for k in range(99)]
+        assert show_bars(range(MOST_BARS), names[:MOST_BARS]).labels == names[:MOST_BARS][::-1], "all of them fit"
+        bars = show_bars(range(99), names)
+        n_rest = 99 - (MOST_BARS - 1)
+        assert bars.labels == [*names[: n_rest - 1 : -1], f"+ {n_rest} more (mean)"]
+        assert len(bars.body) == MOST_BARS
+        assert bars.body[-1] == (n_rest - 1) / 2
 
     def test_scores_have_the_threshold_beside_them(self):
         graph = show_scores(np.array([1.0, 2.0, 5.0]), 3.0)
         assert graph.data.tolist() == [[1, 3], [2, 3], [5, 3]]
-        assert graph.legend == ["score", "threshold"]
-        assert graph.x_range == (-2, 0)
+        assert graph.legend == ["score 5", "threshold 3"]
+        assert (graph.x_range, graph.x_label) == ((-2, 0), "rows before the newest row")
+        assert show_scores(np.array([0.123456, 12345.6]), None).legend == ["score 1.235e+04"]
+
+    @pytest.mark.parametrize(
+        ("step_s", "span", "unit"),
+        [(0.1, 5.9, "s"), (3, 177, "s"), (4, 3.93, "min"), (600, 9.83, "h"), (9000, 6.15, "d")],
+    )
+    def test_the_axis_of_the_scores_is_time(self, step_s, span, unit):
+        graph = show_scores(np.arange(60.0), None, step_s=step_s)
+        assert (graph.x_range, graph.x_label) == ((-span, 0), f"{unit} before the newest row")
 
     def test_a_single_score_is_a_line(self):
-        assert show_scores(np.array([4.0]), None).data.tolist() == [[4], [4]]
+        graph = show_scores(np.array([4.0]), None, step_s=0.1)
+        assert graph.data.tolist() == [[4], [4]]
+        assert (graph.x_range, graph.x_label) == ((-1, 0), "the newest row alone")
 
     def test_a_picture_is_an_image(self):
         assert show_picture(draw_course(Course(np.zeros((2, 1))))).data.dtype == np.uint8
 
 
-def test_lanes_bear_the_names_of_their_channels():
-    course = Course(np.full((10, 3), -100.0))
-    named = Course(course.scaled, names=("temperature", "Drück", ""))
-    changed = np.nonzero((draw_course(named) != draw_course(course)).any(axis=2))[0]
-    assert set(changed // (HEIGHT // 3)) == {0, 1}
+class TestNames:
+    COLUMNS = slice((WIDTH - HEIGHT) // 2 + 2, (WIDTH + HEIGHT) // 2 - 2)
+
+    def names(self, course):
+        """Rows above the lanes, in the square in the middle."""
+        picture = draw_course(course)
+        return [picture[round(top) - 12 : round(top) - 1, self.COLUMNS] for _, top, _ in course.lanes()]
+
+    def test_every_lane_bears_the_name_of_its_channel(self):
+        shown = self.names(Course(np.zeros((10, 3)), names=("temperature", "Drück", "")))
+        assert [bool((place < 128).any()) for place in shown] == [True, True, False]
+
+    @pytest.mark.parametrize("n", [1, 4, 12, 40])
+    def test_nothing_is_drawn_through_them(self, n):
+        scaled = np.random.default_rng(n).normal(scale=20, size=(60, n))
+        names = [f"axis{k}_velocity_deg_s" for k in range(n)]
+        quiet, loud = Course(np.zeros((60, n)), names=names), Course(scaled, names=names)
+        np.testing.assert_array_equal(self.names(loud), self.names(quiet))
+        assert (np.stack(self.names(loud))[:, 0] > 128).all(), "no letter is cut at the top"
+
+    def test_long_ones_lose_their_middle(self):
+        long = "Line 4 / Hydraulic pump {} pressure at outlet {} (bar)"
+        first, other, end = (
+            self.names(Course(np.zeros((9, 1)), names=[long.format(*pair)]))[0] for pair in ("11", "21", "12")
+        )
+        assert (first < 128).any()
+        np.testing.assert_array_equal(first, other)
+        assert (first != end).any()
+
+    def test_a_red_ground_stays_red_under_them(self):
+        course = Course(np.zeros((9, 1)), np.ones(9, bool), ["x"])
+        place = self.names(course)[0]
+        assert (place[:, 100:] == RED_GROUND).all()
+        assert (place < 128).all(axis=2).any()
+
+
+class TestMoreChannelsThanLanes:
+    def test_those_with_the_largest_errors_are_shown_in_their_order(self):
+        errors = [*np.arange(1.0, 11), np.nan, 0.5]
+        course = Course(np.zeros((5, 12)), errors=errors)
+        assert course.shown == [2, 3, 4, 5, 6, 7, 8, 9]
+        assert course.n_more == 4
+        assert Course(np.zeros((5, 12))).shown == list(range(MOST_LANES))
+        assert Course(np.zeros((5, 3)), errors=[1, 2, 3]).shown == [0, 1, 2]
+
+    def test_each_has_its_own_course_prediction_and_name(self):
+        scaled = np.zeros((20, 12))
+        scaled[:, 11] = LIMIT
+        course = Course(scaled, names=[f"c{k}" for k in range(12)], errors=np.arange(12.0))
+        top = course.lanes()[-1][1]
+        for picture, color in ((draw_course(course), INK), (draw_prediction(course, scaled[-9:], 11), ORANGE)):
+            assert top - 2 <= pixels(picture, color)[0].max() <= top + 2
+        alike = replace(course, names=[*["x"] * 4, *course.names[4:]])
+        np.testing.assert_array_equal(draw_course(alike), draw_course(course))
+
+    def test_the_picture_says_how_many_more_there_are(self):
+        pictures = [draw_course(Course(np.zeros((5, n)))) for n in (9, 10, 10)]
+        assert (pictures[0] != pictures[1]).any()
+        np.testing.assert_array_equal(pictures[1], pictures[2])
+        assert not (draw_course(Course(np.zeros((5, 8)))) == [60, 60, 60]).all(axis=2).any()
+        rows, columns = np.nonzero((pictures[0] < 100).all(axis=2) & (pictures[0] == pictures[0][:, :, :1]).all(axis=2))
+        assert rows.min() >= HEIGHT * 7 / 8
+        assert rows.max() < HEIGHT * 7 / 8 + 12
+        assert (WIDTH - HEIGHT) / 2 < columns.min() < columns.max() < (WIDTH + HEIGHT) / 2
