@@ -101,7 +101,9 @@ def _one_class_notes(labels: np.ndarray) -> tuple[str, ...]:
     if labels.all():
         return ("the labels of this part are all 1: without a normal row AUC and FAR are undefined.",)
     if not labels.any():
-        return ("the labels of this part are all 0: without an anomaly F1, recall, AUC and delay are undefined.",)
+        return (
+            "the labels of this part are all 0: without an anomaly recall, AUC and delay are undefined, and F1 is 0.",
+        )
     return ()
 
 

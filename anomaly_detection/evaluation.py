@@ -8,7 +8,6 @@ is NaN. Validate first, then count, then divide.
   SKAB prints percent.
 - ``auc_pr`` is the average precision (no interpolation), as scikit-learn's.
 - ``vus_roc`` and ``vus_pr``: `anomaly_detection.vus`. Events, delay, range-based scores: `anomaly_detection.events`.
-- F1 (``range_f1`` alike) is 0 where nothing was found, NaN where there was nothing to find.
 - An anomaly type is judged by its own rows against all normal rows.
 
 The point-adjusted F1, which counts a whole event as found once one of its rows is flagged, is not offered: under it a
@@ -159,7 +158,7 @@ def _point_ratios(tp: int, fp: int, fn: int, tn: int) -> dict[str, float]:
     return {
         "precision": _ratio(tp, tp + fp),
         "recall": _ratio(tp, tp + fn),
-        "f1": _ratio(2 * tp, 2 * tp + fp + fn) if tp + fn else float("nan"),
+        "f1": _ratio(2 * tp, 2 * tp + fp + fn),
         "accuracy": _ratio(tp + tn, tp + fp + fn + tn),
         "false_alarm_rate": _ratio(fp, fp + tn),
         "missed_alarm_rate": _ratio(fn, fn + tp),

@@ -141,7 +141,7 @@ def range_scores(labels: Bools, flags: Bools, starts: Ints) -> RangeScores:
     events, alarms = find_ranges(labels, starts), find_ranges(flags, starts)
     recall = _mean_reward(events, alarms, flags, existence=EXISTENCE_WEIGHT)
     precision = _mean_reward(alarms, events, labels, existence=0.0)
-    if not len(events):
+    if not len(events) and not len(alarms):
         return RangeScores(precision, recall, float("nan"))
     if not recall > 0 or not precision > 0:
         return RangeScores(precision, recall, 0.0)
