@@ -26,9 +26,7 @@ _PER_TYPE = 16  # shapes
 _LEAST = 1e-150  # probability that odds tell from 0
 
 
-def filter_odds(
-    series: list[Floats], *, anomaly_rate: float, drift_per_s: tuple[float, float] = DRIFT_PER_S
-) -> Floats:
+def filter_odds(series: list[Floats], *, anomaly_rate: float, drift_per_s: tuple[float, float] = DRIFT_PER_S) -> Floats:
     """Return the log-odds of an anomaly at every row, given the rows up to it, one series after the other.
 
     Parameters
