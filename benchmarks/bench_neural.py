@@ -44,7 +44,7 @@ def _ours(rows: np.ndarray, n_epochs: int) -> tuple[float, float, float]:
     import torch
 
     from anomaly_detection.autoencoder import AutoencoderDetector, ReconstructionTask
-    from anomaly_detection.base import Stretch
+    from anomaly_detection.rows import Stretch
     from anomaly_detection.training_loop import LoopSettings, own_torch, train
 
     detector = AutoencoderDetector(window_size=1, batch_size=1024, max_epochs=1).fit(rows[:5000])
