@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latent_space.lettering import fitted
+
 if TYPE_CHECKING:
     from code_loader.contract.visualizer_classes import LeapGraph, LeapHorizontalBar, LeapImage
 
@@ -208,16 +210,10 @@ def _words(name: str, right: str) -> Picture:
     """Write a name, shortened in its middle where it is too long, and something at the right end."""
     import cv2
 
-    def width(text: str) -> int:
-        return int(cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, _NAME_SCALE, 1)[0][0])
-
     canvas = np.full((_NAME_HEIGHT, _RIGHT - _LEFT, 3), 255, np.uint8)
-    text = whole = name.encode("ascii", "replace").decode()  # OpenCV writes nothing else
-    room, kept = canvas.shape[1] - (width(right) + 8 if right else 0), len(whole) // 2
-    while width(text) > room and kept > 1:
-        kept -= 1
-        text = f"{whole[:kept]}..{whole[-kept:]}"
-    for x, part in ((0, text), (canvas.shape[1] - width(right), right)):
+    right, taken = fitted(right, canvas.shape[1], _NAME_SCALE)
+    text, _ = fitted(name, canvas.shape[1] - (taken + 8 if right else 0), _NAME_SCALE)
+    for x, part in ((0, text), (canvas.shape[1] - taken, right)):
         cv2.putText(canvas, part, (x, _NAME_BASE), cv2.FONT_HERSHEY_SIMPLEX, _NAME_SCALE, _TEXT, 1, cv2.LINE_AA)
     canvas.flags.writeable = False
     return canvas

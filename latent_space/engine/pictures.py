@@ -11,12 +11,13 @@ picture.
 
 import hashlib
 import io
-from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
+
+from latent_space.lettering import fitted
 
 Image = npt.NDArray[np.uint8]
 Array = npt.NDArray[Any]
@@ -253,17 +254,8 @@ def _draw_bars(payload: Any) -> Image:
     return canvas
 
 
-@lru_cache(maxsize=512)
 def _fitted(text: str, room: int) -> tuple[str, int]:
-    """Make of a text what OpenCV can write, without its middle where that is wider than the room; with its width."""
-    import cv2
-
-    short = whole = text.encode("ascii", "replace").decode()
-    kept = len(whole) // 2
-    while (width := cv2.getTextSize(short, cv2.FONT_HERSHEY_SIMPLEX, _TEXT_SCALE, 1)[0][0]) > room and kept > 1:
-        kept -= 1
-        short = f"{whole[:kept]}..{whole[-kept:]}"
-    return short, int(width)
+    return fitted(text, room, _TEXT_SCALE)
 
 
 def _write(canvas: Image, text: str, at: tuple[int, int], *, room: int, color: tuple[int, int, int] = _TEXT) -> int:
