@@ -178,16 +178,18 @@ class PCADetector(Detector):
         if lag == 0:
             return quadratic_scores(values, folded, center)
         near = center.astype(values.dtype)
+        rest = center - near
+        if self.spread_scaling_ is not None:
+            rest = np.hstack([rest, self.spread_scaling_.center * self.scaling_.scale])
         scores, padded = np.empty(len(values), dtype=values.dtype), np.ascontiguousarray(pad_left(values, lag))
         size = max(_LEAST_BLOCK_ROWS, _BLOCK_BYTES // values[0].nbytes)
         together = np.tile(near, (_ROWS_AT_ONCE, 1))
         for start in range(0, len(values), size):  # so that a block stays in the cache
             rows = _minus(padded[start : start + size + lag], together)
-            means, rest = _moving_mean(rows, self.window_size), center - near
+            watched = _moving_mean(rows, self.window_size)
             if self.spread_scaling_ is not None:
-                means = np.hstack([means, self._deviations(rows, means)])
-                rest = np.hstack([rest, self.spread_scaling_.center * self.scaling_.scale])
-            scores[start : start + size] = quadratic_scores(means, folded, rest)
+                watched = np.hstack([watched, self._deviations(rows, watched)])
+            scores[start : start + size] = quadratic_scores(watched, folded, rest)
         return scores
 
     def _divisors(self) -> np.ndarray:
@@ -237,10 +239,10 @@ def _minus(rows: np.ndarray, center: np.ndarray) -> np.ndarray:
 def _leaving_something(scaled: np.ndarray, n_components: int) -> int:
     """Take fewer components, and warn, where these would span all that normal rows do: scores would be rounding."""
     variances = np.linalg.eigvalsh(np.atleast_2d(np.cov(scaled, rowvar=False, bias=True)))
-    n_directions = int((variances > max(_LEAST_VARIANCE * variances.max(), _LEAST_VARIANCE)).sum())
+    n_directions = int((variances > _LEAST_VARIANCE * max(variances.max(), 1.0)).sum())
     if n_components < n_directions:
         return n_components
-    fewer = max(1, min(n_components, n_directions - 1))
+    fewer = max(1, n_directions - 1)
     warnings.warn(
         f"n_components = {n_components} spans all the directions in which the normal rows vary, {n_directions}, so the "
         f"statistic q would see rounding: "
