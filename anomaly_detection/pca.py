@@ -14,6 +14,11 @@ With `spread`, t2 also sees the standard deviation of every channel over the win
 starts to shake or stops to is told even where its means stay. The residual of a channel then has the sign of its mean's
 part and the size of both, so that the score stays the mean over channels of its square.
 
+With `first_regime`, the rows of a training series before a lasting step (`regimes`) are normal and their mean is t2's
+center. What comes after still teaches how channels vary and move together, about its own mean, and the step itself
+counts for a little: 2 % of its square is added to the variance, so that the other state scores as far from normal, but
+not as if it had never been seen.
+
 t2 has a mean of about 1 over the rows it was fitted on. With c channels, a limit such as chi-square's quantile divided
 by its degrees of freedom (c; with `spread` 2 c) needs no further calibration.
 
@@ -32,12 +37,14 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from anomaly_detection.base import Detector, Outputs, check_choice
+from anomaly_detection.regimes import regimes_of
 from anomaly_detection.rows import Stretch, normal_windows
 from anomaly_detection.scaling import SCALINGS, Scaling, fit_scaling
 from anomaly_detection.windows import full_windows, pad_left
 
 STATISTICS = ("q", "t2", "combined")
 _BLOCK_ROWS = 16_384
+_STEP_SHARE = 0.02
 _LEAST_VARIANCE = 1e-12  # along a direction, as a share of the largest, that is no rounding
 _ROWS_AT_ONCE = 64  # centred
 _BLOCK_BYTES, _LEAST_BLOCK_ROWS = 1 << 20, 1024  # of what is scored at once
@@ -57,6 +64,8 @@ class PCADetector(Detector):
         Of the channels, fitted on normal training rows.
     spread : bool
         Also watch the standard deviation of each channel over the window; for t2 and windows of 2 rows or more.
+    first_regime : bool
+        Where a training series steps to another level and stays there, take the rows before for normal; for t2.
 
     Examples
     --------
@@ -74,6 +83,7 @@ class PCADetector(Detector):
     statistic: Literal["q", "t2", "combined"] = "q"
     scaling: Literal["standard", "minmax", "robust"] = "standard"
     spread: bool = False
+    first_regime: bool = False
     scaling_: Scaling = field(init=False, repr=False)
     spread_scaling_: Scaling | None = field(default=None, init=False, repr=False)  # of the scaled channels' deviations
     components_: np.ndarray = field(init=False, repr=False)  # (n_components, n_channels)
@@ -91,11 +101,17 @@ class PCADetector(Detector):
                 f"spread must go with statistic t2 and a window_size of at least 2; got {self.statistic} and "
                 f"{self.window_size}."
             )
+        if self.first_regime and self.statistic != "t2":
+            raise ValueError(f"first_regime must go with statistic t2; got {self.statistic}.")
 
     def _fit(self, train: list[Stretch], validation: list[Stretch]) -> None:
+        self.fit_regimes(regimes_of(train, self.window_size) if self.first_regime else [[part] for part in train])
+
+    def fit_regimes(self, series: list[list[Stretch]]) -> None:
+        """Learn from the regimes of each series, of which the first is normal."""
         from sklearn.decomposition import PCA
 
-        rows = self._normal_statistics(train, np.mean)
+        rows, steps = self._normal_statistics(series, np.mean)
         self.scaling_ = fit_scaling(self.scaling, rows)
         scaled = self.scaling_.apply(rows)
         n_components = self._usable_components(*rows.shape)
@@ -108,12 +124,13 @@ class PCADetector(Detector):
         center = self.scaling_.undo(pca.mean_[None])[0]
         self.scaling_ = Scaling(center, self.scaling_.scale)
         self.components_ = pca.components_
-        watched, self.spread_scaling_ = self.scaling_.apply(rows), None
+        watched, steps, self.spread_scaling_ = self.scaling_.apply(rows), steps / self.scaling_.scale, None
         if self.spread:
-            deviations = self._normal_statistics(train, np.std) / self.scaling_.scale
+            deviations, changes = (part / self.scaling_.scale for part in self._normal_statistics(series, np.std))
             self.spread_scaling_ = fit_scaling("standard", deviations)
             watched = np.hstack([watched, self.spread_scaling_.apply(deviations)])
-        self.weights_ = self._fit_weights(watched)
+            steps = np.hstack([steps, changes / self.spread_scaling_.scale])
+        self.weights_ = self._fit_weights(watched, steps)
         self.directions_ = _directions(self.weights_)
 
     def _usable_components(self, n_rows: int, n_channels: int) -> int:
@@ -135,24 +152,36 @@ class PCADetector(Detector):
             )
         return min(self.n_components, most)
 
-    def _normal_statistics(self, train: list[Stretch], statistic: Callable[..., np.ndarray]) -> np.ndarray:
-        """Return the statistic of every full window without a labelled row, (n, n_channels)."""
-        parts = []
-        for stretch in train:
-            windows = full_windows(stretch.values.astype(np.float64, copy=False), self.window_size)
-            # Block by block: a standard deviation makes a copy of the windows, which share their rows.
-            blocks = [windows[start : start + _BLOCK_ROWS] for start in range(0, max(1, len(windows)), _BLOCK_ROWS)]
-            found = np.concatenate([statistic(block, axis=1) for block in blocks])
-            parts.append(found[normal_windows(stretch, self.window_size)])
+    def _normal_statistics(
+        self, series: list[list[Stretch]], statistic: Callable[..., np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the statistic of every full window without a labelled row, (n, n_channels), and the steps.
+
+        Later regimes are moved onto the mean of the first one of their series; by how much is a row of the steps.
+        """
+        parts, steps = [], []
+        for first, *later in series:
+            parts.append(self._statistic_of_windows(first, statistic))
+            for found in (self._statistic_of_windows(regime, statistic) for regime in later):
+                if len(found):
+                    steps.append(found.mean(axis=0) - parts[-1].mean(axis=0))
+                    parts.append(found - steps[-1])
         rows = np.concatenate(parts)
         if not len(rows):
             raise ValueError(
                 f"y must leave {self.window_size} normal rows in a row, a window, to learn from; anomalous ones are in "
                 "every window. Take a smaller window_size."
             )
-        return rows
+        return rows, np.array(steps).reshape(-1, rows.shape[1])
 
-    def _fit_weights(self, scaled: np.ndarray) -> np.ndarray:
+    def _statistic_of_windows(self, stretch: Stretch, statistic: Callable[..., np.ndarray]) -> np.ndarray:
+        windows = full_windows(stretch.values.astype(np.float64, copy=False), self.window_size)
+        # Block by block: a standard deviation makes a copy of the windows, which share their rows.
+        blocks = [windows[start : start + _BLOCK_ROWS] for start in range(0, max(1, len(windows)), _BLOCK_ROWS)]
+        found = np.concatenate([statistic(block, axis=1) for block in blocks])
+        return found[normal_windows(stretch, self.window_size)]
+
+    def _fit_weights(self, scaled: np.ndarray, steps: np.ndarray) -> np.ndarray:
         plane = self.components_.T @ self.components_
         outside = np.eye(len(plane)) - plane
         if self.statistic == "q":
@@ -160,6 +189,7 @@ class PCADetector(Detector):
         from sklearn.covariance import ledoit_wolf
 
         covariance, _ = ledoit_wolf(scaled, assume_centered=True)
+        covariance += _STEP_SHARE * steps.T @ steps / max(1, len(steps))
         values, vectors = np.linalg.eigh(covariance)
         floored = np.maximum(values, values.max() * 1e-12)
         precision = (vectors / np.where(floored > 0, floored, 1.0)) @ vectors.T  # 1: where no channel has spread

@@ -99,6 +99,8 @@ _RULE = "scaled_maximum"
 SKAB_SETTINGS: dict[str, Setting] = {
     # t2 is about 1 on normal rows; 2.18 is chi-square's 99 % point over its 12 degrees of freedom.
     "pca": Setting({"window_size": 10, "statistic": "t2", "spread": True, "baseline_size": 600}, 2.18),
+    # One row a day at 1 Hz: the point of chi-square over its 12 degrees of freedom that one row of 86,400 exceeds.
+    "multiscale": Setting({"window_size": 60, "first_regime": True, "baseline_size": 600}, 3.73),
     "knn": Setting({"window_size": 10}, _RULE),
     "autoencoder": Setting(_SMALL, _RULE),
     "vae": Setting(_SMALL, _RULE),

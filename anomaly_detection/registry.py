@@ -12,6 +12,7 @@ from anomaly_detection.base import Detector
 
 _HOME = {
     "pca": "pca:PCADetector",
+    "multiscale": "multiscale:MultiscaleDetector",
     "knn": "knn:KNNDetector",
     "autoencoder": "autoencoder:AutoencoderDetector",
     "vae": "autoencoder:VAEDetector",

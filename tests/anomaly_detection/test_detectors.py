@@ -22,6 +22,7 @@ from anomaly_detection.thresholds import BestF1
 _NETWORK = {"max_epochs": 3, "learning_rate": 3e-3}
 QUICK: dict[str, dict[str, Any]] = {
     "pca": {"window_size": 3},
+    "multiscale": {"window_size": 6},
     "knn": {"window_size": 3},
     "autoencoder": {"window_size": 4, "hidden_dims": (16,), "latent_dim": 2, **_NETWORK},
     "vae": {"window_size": 4, "hidden_dims": (16,), "latent_dim": 2, **_NETWORK},

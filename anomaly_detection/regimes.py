@@ -1,0 +1,107 @@
+"""Lasting steps in training rows: where a machine went over to another state and stayed there.
+
+A recording starts in normal operation. Where its level steps later and does not come back, the rows after the step may
+be a fault that nobody labelled; taught as normal along with the others, they turn the ranking over: the state in which
+most rows lie looks normal, and the one the machine started in looks worse.
+
+**Conventions**: rows are averaged in blocks of ten, so that what counts as a step is more than slow noise. The size of a
+step is the distance of the means before and after it, each channel in standard deviations of its blocks within the two
+sides, less what chance alone gives. The first regime has a quarter of the rows at least, what follows 30 rows. The
+earliest step is sought: where there is one, the rows before it are searched again (binary segmentation, Scott and Knott,
+1974, of the first side only). Labels, where a series has anomalous rows, say what is normal, and no step is sought.
+
+References
+----------
+Scott A. J., Knott M.: A cluster analysis method for grouping means in the analysis of variance. Biometrics 1974.
+"""
+
+import warnings
+
+import numpy as np
+
+from anomaly_detection.rows import Stretch
+
+STEP_LIMIT = 6.0  # normal recordings of a water rig stay below 5
+_BLOCK = 10
+_LEAST_BLOCKS = 20  # of a series; fewer do not tell a step from chance
+_LEAST_SHARE = 4  # of all rows in the first regime: one part in so many
+_LEAST_LATER = 3  # blocks
+_ROUNDING = 1e-9  # of a channel's values, that is no variation
+
+
+def regimes_of(train: list[Stretch], window_size: int) -> list[list[Stretch]]:
+    """Cut every training series where it steps for good, and tell so in a warning; see `split_regimes`."""
+    series = [split_regimes(stretch, window_size) for stretch in train]
+    for number, (first, *later) in enumerate(series, 1):
+        if later:
+            n_rows = len(first.values)
+            warnings.warn(
+                f"The level of training series {number} steps at row {n_rows} and stays: the rows before count as "
+                f"normal, the {sum(len(regime.values) for regime in later)} from there on as another state. If both "
+                "are normal, leave first_regime out.",
+                stacklevel=5,
+            )
+    return series
+
+
+def split_regimes(stretch: Stretch, window_size: int) -> list[Stretch]:
+    """Cut a training series where it steps for good.
+
+    Parameters
+    ----------
+    stretch : Stretch
+        Rows (n_steps, n_channels) in the order of time.
+    window_size : int
+        The first regime has at least so many rows.
+
+    Returns
+    -------
+    list of Stretch
+        Regimes in the order of time; the series alone where there is no step.
+
+    Examples
+    --------
+    >>> rows = np.random.default_rng(0).normal(size=(400, 2))
+    >>> rows[250:, 1] += 5
+    >>> [len(regime.values) for regime in split_regimes(Stretch(rows), window_size=1)]
+    [250, 150]
+    """
+    if stretch.labels is not None and stretch.labels.any():
+        return [stretch]
+    ends = [len(stretch.values)]
+    blocks = _block_means(stretch.values)
+    first = -(-max(len(stretch.values) // _LEAST_SHARE, window_size) // _BLOCK)
+    while len(blocks) >= _LEAST_BLOCKS or len(ends) > 1:
+        size, place = _largest_step(blocks, first)
+        if size < STEP_LIMIT:
+            break
+        blocks = blocks[:place]
+        ends.append(place * _BLOCK)
+    starts = [*reversed(ends[1:])]
+    return [Stretch(values) for values in np.split(stretch.values, starts)]
+
+
+def _block_means(values: np.ndarray) -> np.ndarray:
+    """Means of ten rows each, (n_blocks, n_channels), centred; a variation that is rounding is taken for none."""
+    n_blocks = len(values) // _BLOCK
+    center = values.mean(axis=0, dtype=np.float64)
+    means = values[: n_blocks * _BLOCK].reshape(n_blocks, _BLOCK, -1).mean(axis=1, dtype=np.float64) - center
+    kept: np.ndarray = np.where(np.abs(means).max(axis=0, initial=0.0) > _ROUNDING * np.abs(center), means, 0.0)
+    return kept
+
+
+def _largest_step(blocks: np.ndarray, first: int) -> tuple[float, int]:
+    """Return the size of the largest step that leaves `first` blocks before it, and the blocks before it."""
+    n, n_channels = blocks.shape
+    places = np.arange(first, n - _LEAST_LATER + 1)
+    if not len(places):
+        return 0.0, 0
+    before, after = places[:, None], n - places[:, None]
+    sums, squares = np.cumsum(blocks, axis=0), np.square(blocks).sum(axis=0)
+    means = sums[places - 1] / before, (sums[-1] - sums[places - 1]) / after
+    within = (squares - before * means[0] ** 2 - after * means[1] ** 2) / n
+    least = np.maximum(1e-12 * squares / n, np.finfo(np.float64).tiny)  # of a channel that does nothing but step
+    by_chance = n_channels * n / (before * after).ravel()
+    sizes = ((means[1] - means[0]) ** 2 / np.maximum(within, least)).sum(axis=1) - by_chance
+    best = int(sizes.argmax())
+    return float(np.sqrt(max(sizes[best], 0.0))), int(places[best])
