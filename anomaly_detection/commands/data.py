@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-_DRIFT_PER_S = "0.1,0.2"
+_DRIFT_PER_S = "0.31,0.44"
 
 
 def check(

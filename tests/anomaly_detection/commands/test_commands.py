@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from anomaly_detection import load_detector
 from anomaly_detection.cli import app
 from anomaly_detection.series import read_series
+from anomaly_detection.simulation.rig import DRIFT_PER_S
 
 
 def run(*arguments: object) -> str:
@@ -189,8 +190,11 @@ def test_the_options_of_the_guide_train_a_vae(tmp_path: Path, prepared_rig: Path
     ("arguments", "message"),
     [
         ((), "DETECTOR must be named"),
-        (("svm",), "DETECTOR must be one of pca, knn, autoencoder, vae, tcn, lstm; got 'svm'"),
-        (("--model-type", "svm"), "--model-type must be one of pca, knn, autoencoder, vae, tcn, lstm; got 'svm'"),
+        (("svm",), "DETECTOR must be one of pca, multiscale, knn, autoencoder, vae, tcn, lstm; got 'svm'"),
+        (
+            ("--model-type", "svm"),
+            "--model-type must be one of pca, multiscale, knn, autoencoder, vae, tcn, lstm; got 'svm'",
+        ),
         (("pca", "--model-type", "vae"), "--model-type must agree with the detector 'pca'; got 'vae'"),
         (("pca", "--latent-dim", "3"), "pca has no setting latent_dim"),
         (("pca", "--set", "statistic"), "--set must be NAME=VALUE"),
@@ -268,6 +272,7 @@ def test_the_growth_of_a_drift_can_be_chosen(tmp_path: Path) -> None:
         run("simulate", "--steps", 9000, "--anomaly-rate", 0.2, "--machines", 1, "--drift-per-s", growth, "--out", file)
     slow, fast = (frame[frame["anomaly_type"] == "DRIFT"]["vibration"].mean() for frame in map(pd.read_parquet, files))
     assert fast > slow + 1
+    assert ",".join(map(str, DRIFT_PER_S)) in run("simulate", "--help")
     assert "must be two numbers" in refuse("simulate", "--drift-per-s", "1", "--out", files[0])
     assert "--drift-per-s must be a number" in refuse("simulate", "--drift-per-s", "a,b", "--out", files[0])
 
