@@ -7,7 +7,8 @@ distances, so that a departure counts that is far out in one of them and not nea
 **Conventions**: the windows end at the scored row and have `window_size` rows, a third and a twelfth of that, at least
 2. Each distance is about 1 on the rows it was fitted on, and so is the score. The share of a channel in the score is
 the mean of its shares in the distances; its residual has the sign of the longest window's. The reconstruction is the
-longest window's, the latent vector those of all three.
+longest window's, the latent vector those of all three. A series begins with its first row repeated, which has no
+spread: the first `window_size` rows of a series score high, whatever the machine does.
 
 References
 ----------
@@ -89,9 +90,7 @@ class MultiscaleDetector(Detector):
         shares = np.divide(squares, totals, out=np.full_like(squares, 1 / windows.shape[2]), where=totals > 0)
         return Outputs(
             score=score,
-            residual=np.copysign(
-                np.sqrt(shares.mean(axis=0) * windows.shape[2] * score[:, None]), parts[-1].residual
-            ),
+            residual=np.copysign(np.sqrt(shares.mean(axis=0) * windows.shape[2] * score[:, None]), parts[-1].residual),
             latent=np.hstack([part.latent for part in parts]),
             prediction=parts[-1].prediction,
         )

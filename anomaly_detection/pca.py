@@ -179,7 +179,8 @@ class PCADetector(Detector):
         # Block by block: a standard deviation makes a copy of the windows, which share their rows.
         blocks = [windows[start : start + _BLOCK_ROWS] for start in range(0, max(1, len(windows)), _BLOCK_ROWS)]
         found = np.concatenate([statistic(block, axis=1) for block in blocks])
-        return found[normal_windows(stretch, self.window_size)]
+        kept: np.ndarray = found[normal_windows(stretch, self.window_size)]
+        return kept
 
     def _fit_weights(self, scaled: np.ndarray, steps: np.ndarray) -> np.ndarray:
         plane = self.components_.T @ self.components_

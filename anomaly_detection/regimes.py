@@ -4,11 +4,12 @@ A recording starts in normal operation. Where its level steps later and does not
 be a fault that nobody labelled; taught as normal along with the others, they turn the ranking over: the state in which
 most rows lie looks normal, and the one the machine started in looks worse.
 
-**Conventions**: rows are averaged in blocks of ten, so that what counts as a step is more than slow noise. The size of a
-step is the distance of the means before and after it, each channel in standard deviations of its blocks within the two
-sides, less what chance alone gives. The first regime has a quarter of the rows at least, what follows 30 rows. The
-earliest step is sought: where there is one, the rows before it are searched again (binary segmentation, Scott and Knott,
-1974, of the first side only). Labels, where a series has anomalous rows, say what is normal, and no step is sought.
+**Conventions**: rows are averaged in blocks of ten, so that what counts as a step is more than slow noise. The size of
+a step is the distance of the means before and after it, each channel in standard deviations of its blocks within the
+two sides, less what chance alone gives. The first regime has a quarter of the rows at least, what follows 30 rows. The
+earliest step is sought: where there is one, the rows before it are searched again (binary segmentation, after Scott and
+Knott, 1974, of the first side only). Two steps of like size hide each other. Where a series has rows labelled
+anomalous, labels say what is normal, and no step is sought.
 
 References
 ----------
@@ -66,19 +67,17 @@ def split_regimes(stretch: Stretch, window_size: int) -> list[Stretch]:
     >>> [len(regime.values) for regime in split_regimes(Stretch(rows), window_size=1)]
     [250, 150]
     """
-    if stretch.labels is not None and stretch.labels.any():
+    if len(stretch.values) < _LEAST_BLOCKS * _BLOCK or (stretch.labels is not None and stretch.labels.any()):
         return [stretch]
-    ends = [len(stretch.values)]
+    ends: list[int] = []
     blocks = _block_means(stretch.values)
     first = -(-max(len(stretch.values) // _LEAST_SHARE, window_size) // _BLOCK)
-    while len(blocks) >= _LEAST_BLOCKS or len(ends) > 1:
+    while True:
         size, place = _largest_step(blocks, first)
         if size < STEP_LIMIT:
-            break
+            return [Stretch(values) for values in np.split(stretch.values, ends[::-1])]
         blocks = blocks[:place]
         ends.append(place * _BLOCK)
-    starts = [*reversed(ends[1:])]
-    return [Stretch(values) for values in np.split(stretch.values, starts)]
 
 
 def _block_means(values: np.ndarray) -> np.ndarray:

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 def train(
     detector: Annotated[
         str | None,
-        typer.Argument(help="pca, knn, autoencoder, vae, tcn or lstm; or --model-type.", show_default=False),
+        typer.Argument(
+            help="pca, multiscale, knn, autoencoder, vae, tcn or lstm; or --model-type.", show_default=False
+        ),
     ] = None,
     data: Annotated[
         Path | None,
@@ -85,6 +87,7 @@ def train(
 ) -> None:
     """Train a detector, set its threshold on the validation part, judge it on the test part, and store it."""
     from anomaly_detection.parts import read_parts
+    from anomaly_detection.scoring import order_notes
     from anomaly_detection.training import CHECKPOINT, train_detector
 
     data, out = _needed(data, "--data"), _needed(out, "--out")
@@ -110,13 +113,8 @@ def train(
     made = _make(_name(detector, model_type), given, setting_assignments(settings, "--set"), no_cuda=no_cuda)
     parts = read_parts(data, options=read_options(read))
     if not as_json:
-        for sentence in parts.repairs():
+        for sentence in (*parts.repairs(), *order_notes(made, data)):
             typer.echo(f"note: {sentence}")
-        if max(made.window_size, made.baseline_size) > 1 and _is_shuffled(data):
-            typer.echo(
-                f"note: the rows were drawn at random, so {max(made.window_size, made.baseline_size)} in a row are no "
-                "piece of time; prepare without --shuffle, or take --window-size 1 and no baseline."
-            )
     notes = {key: value for key, value in (("experiment_name", experiment_name), ("run_name", run_name)) if value}
     try:
         with _left_as_found(out):
@@ -146,15 +144,6 @@ def _left_as_found(folder: Path) -> Iterator[None]:
         if not was_there and folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
         raise
-
-
-def _is_shuffled(data: Path) -> bool:
-    """Whether `data` is a folder whose rows `prepare` drew at random."""
-    from anomaly_detection.tables.files import METADATA_FILE
-
-    file = data / METADATA_FILE
-    facts = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
-    return isinstance(facts, dict) and facts.get("split") == "random"
 
 
 def evaluate(
@@ -247,7 +236,7 @@ def _name(argument: str | None, option: str | None) -> str:
     if argument and option and argument != option:
         raise ValueError(f"--model-type must agree with the detector {argument!r}; got {option!r}.")
     if not (argument or option):
-        raise ValueError("DETECTOR must be named: pca, knn, autoencoder, vae, tcn or lstm.")
+        raise ValueError("DETECTOR must be named: pca, multiscale, knn, autoencoder, vae, tcn or lstm.")
     from anomaly_detection.registry import DETECTORS
 
     name, known = str(argument or option), list(DETECTORS)

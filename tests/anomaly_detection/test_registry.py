@@ -8,13 +8,15 @@ from anomaly_detection.base import Detector
 
 
 def test_the_families() -> None:
-    assert list(DETECTORS) == ["pca", "knn", "autoencoder", "vae", "tcn", "lstm"]
-    assert len(DETECTORS) == 6
+    assert list(DETECTORS) == ["pca", "multiscale", "knn", "autoencoder", "vae", "tcn", "lstm"]
+    assert len(DETECTORS) == 7
     assert all(issubclass(kind, Detector) and kind.name == name for name, kind in DETECTORS.items())
 
 
 def test_unknown_names_and_settings_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"name must be one of pca, knn, autoencoder, vae, tcn, lstm; got 'svm'\."):
+    with pytest.raises(
+        ValueError, match=r"name must be one of pca, multiscale, knn, autoencoder, vae, tcn, lstm; got 'svm'\."
+    ):
         make_detector("svm")
     with pytest.raises(
         ValueError, match=r"pca has no setting latent_dim; it has window_size, threshold, baseline_size"
