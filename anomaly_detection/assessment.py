@@ -12,7 +12,8 @@ import numpy as np
 
 from anomaly_detection.evaluation import evaluate_scores
 from anomaly_detection.parts import Parts, labels_of, lengths_of, read_parts, rows_of, truth_of
-from anomaly_detection.scoring import step_notes
+from anomaly_detection.preparation import as_prepared
+from anomaly_detection.scoring import order_notes, step_notes
 from anomaly_detection.series import Recording, Series, read_series
 from anomaly_detection.stored import load_detector
 from anomaly_detection.tables.options import ReadOptions
@@ -65,7 +66,7 @@ def assess(model_dir: Path, data: Path, *, part: str = "test", options: ReadOpti
     if part not in PARTS:
         raise ValueError(f"part must be one of {', '.join(PARTS)}; got {part!r}.")
     detector = load_detector(model_dir)
-    options = (options or ReadOptions()).changed(channels=detector.channels_)
+    options = as_prepared(data, options or ReadOptions()).changed(channels=detector.channels_)
     parts = Parts(read_series(data, options=options)) if part == "all" else read_parts(data, options=options)
     recording = parts.training if part == "all" else getattr(parts, part)
     if recording is None:
@@ -83,7 +84,9 @@ def assess(model_dir: Path, data: Path, *, part: str = "test", options: ReadOpti
     rule = threshold if both or threshold.name != "best_f1" else None
     trivial = trivial_rows(labels, known, validation_positions=positions, threshold=rule, **context)
     told_step_s = parts.training.step_s if parts.training.step_is_told else None  # of all parts
-    notes = (*step_notes(detector, told_step_s), *_one_class_notes(labels))
+    whole = part == "all" and data.is_dir()  # the parts joined again
+    drawn = () if whole else order_notes(detector, data)
+    notes = (*drawn, *step_notes(detector, told_step_s), *_one_class_notes(labels))
     return Assessment({detector.name: result}, trivial, notes)
 
 

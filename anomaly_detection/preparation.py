@@ -206,6 +206,31 @@ def read_prepared(folder: Path | str) -> PreparedData:
     return PreparedData(read["train"], read.get("val"), read.get("test"), metadata)
 
 
+def metadata_of(path: Path) -> Mapping[str, Any] | None:
+    """Return the metadata of a prepared folder, or of the one that a part lies in; None where `prepare` wrote none."""
+    is_part = path.is_file() and path.name in [f"{part}.csv" for part in PARTS]
+    file = (path.parent if is_part else path) / METADATA_FILE
+    try:
+        metadata = read_json(file) if file.is_file() else {}
+    except ValueError:  # not ours
+        return None
+    is_ours = {"split", "max_gap_s"} <= metadata.keys() and isinstance(metadata.get("step_s"), int | float)
+    return metadata if is_ours else None
+
+
+def as_prepared(path: Path, options: ReadOptions) -> ReadOptions:
+    """Complete options of reading by the step and the pauses of the metadata: a part by itself may tell others."""
+    metadata = metadata_of(path) or {}
+    return options.changed(
+        step_s=options.step_s or metadata.get("step_s"), max_gap_s=options.max_gap_s or metadata.get("max_gap_s")
+    )
+
+
+def is_drawn_at_random(path: Path) -> bool:
+    """Whether `path` is a prepared folder, or a part of one, whose rows were drawn at random."""
+    return (metadata_of(path) or {}).get("split") == "random"
+
+
 def _check_output(out: Path, source: Path) -> None:
     place, origin = out.resolve(), source.resolve()
     if place == origin or origin in place.parents or place == origin.parent:

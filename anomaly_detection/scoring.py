@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from anomaly_detection.base import Detector, NotFittedError
+from anomaly_detection.preparation import as_prepared, is_drawn_at_random
 from anomaly_detection.streaming import StreamScorer
 from anomaly_detection.tables.chunks import TableChunk, iterate_table
 from anomaly_detection.tables.options import ReadOptions
@@ -88,7 +89,8 @@ def score_table(
     FileNotFoundError
         If there is no table.
     ValueError
-        If `out` has another suffix, lies among the files to score, or the table lacks a channel.
+        If `out` has another suffix, lies among the files to score, the table lacks a channel, or its rows were drawn
+        at random where the detector looks at several.
     """
     if detector.threshold_ is None:
         raise NotFittedError(f"This {detector.name} has no threshold; train it again.")
@@ -97,13 +99,14 @@ def score_table(
     source = Path(path)
     if out.resolve() == source.resolve() or (source.is_dir() and out.resolve().is_relative_to(source.resolve())):
         raise ValueError(f"out must lie outside of what is scored, {source}; got {out}.")
-    options = (options or ReadOptions()).changed(channels=detector.channels_)
+    _check_order(detector, source)
+    options = as_prepared(source, options or ReadOptions()).changed(channels=detector.channels_)
     stream, threshold = StreamScorer(detector), detector.threshold_.value_
     n_rows = n_anomalies = 0
     repairs: tuple[str, ...] = ()
     step_s = None
     with _writer(out) as write:
-        for chunk in iterate_table(source, chunk_rows=chunk_rows, options=options):
+        for chunk in iterate_table(source, chunk_rows=chunk_rows, options=options, tell_order=detector.reach > 1):
             if chunk.machines is None and source.is_dir():
                 chunk = replace(chunk, machines=np.full(len(chunk), chunk.file, object))
             scores = _score_chunk(stream, chunk)
@@ -125,6 +128,25 @@ def step_notes(detector: Detector, step_s: float | None) -> tuple[str, ...]:
         f"rows are {step_s:g} s apart where the detector learned from rows {learned:g} s apart: "
         "its scores may mean nothing.",
     )
+
+
+def order_notes(detector: Detector, data: Path) -> tuple[str, ...]:
+    """Say in one sentence, else in none, that rows drawn at random are no series to a detector of several."""
+    n_rows = max(detector.window_size, detector.settings.get("baseline_size", 0))
+    if n_rows == 1 or not is_drawn_at_random(data):
+        return ()
+    return (
+        f"the rows were drawn at random, so {n_rows} in a row are no piece of time; prepare without --shuffle, or take "
+        "--window-size 1 and no baseline.",
+    )
+
+
+def _check_order(detector: Detector, source: Path) -> None:
+    if order_notes(detector, source):
+        raise ValueError(
+            f"{source} must hold rows in the order of time for a detector of {detector.reach} rows; its rows were "
+            "drawn at random. Score the table that they were drawn from, or train with --window-size 1 and no baseline."
+        )
 
 
 def _score_chunk(stream: StreamScorer, chunk: TableChunk) -> np.ndarray:

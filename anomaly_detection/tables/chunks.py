@@ -82,7 +82,12 @@ class TableChunk:
 
 
 def iterate_table(
-    path: Path | str, *, chunk_rows: int = DEFAULT_CHUNK_ROWS, options: ReadOptions | None = None, **changes: Any
+    path: Path | str,
+    *,
+    chunk_rows: int = DEFAULT_CHUNK_ROWS,
+    options: ReadOptions | None = None,
+    tell_order: bool = True,
+    **changes: Any,
 ) -> Iterator[TableChunk]:
     """Yield a CSV file, a Parquet file, or all of a folder, in chunks.
 
@@ -94,6 +99,8 @@ def iterate_table(
         Rows per chunk at most.
     options : ReadOptions, optional
         What the file does not tell; name the detector's channels here.
+    tell_order : bool
+        Whether `repairs` tell of rows out of time: to who takes each row by itself it is all one.
     **changes
         Single options by name, instead of those in `options`.
 
@@ -108,11 +115,15 @@ def iterate_table(
         raise ValueError(f"chunk_rows must be at least 1; got {chunk_rows}.")
     settings = (options or ReadOptions()).changed(**changes)
     source = Path(path)
-    return _Stream(list_table_files(source, settings), settings, source, chunk_rows).chunks()
+    stream = _Stream(list_table_files(source, settings), settings, source, chunk_rows)
+    stream.tell_order = tell_order
+    return stream.chunks()
 
 
 class _Stream:
     """One pass over a table, with what it must remember of each machine."""
+
+    tell_order = True
 
     def __init__(self, files: Sequence[TableFile], options: ReadOptions, source: Path, chunk_rows: int) -> None:
         self.files, self.options, self.source, self.chunk_rows = files, options, source, chunk_rows
@@ -287,8 +298,9 @@ class _Stream:
             backward = steps < np.timedelta64(0)
             is_start[start:stop] = backward | (steps > limit)
             is_start[start] |= begins
-            self.log.add(_BACKWARD, int(backward.sum()), file.name)
-            repeated = (steps == np.timedelta64(0)) & ~np.isnat(part)
-            self.log.add(_REPEATED, int(repeated.sum()), file.name)
+            if self.tell_order:
+                repeated = (steps == np.timedelta64(0)) & ~np.isnat(part)
+                self.log.add(_BACKWARD, int(backward.sum()), file.name)
+                self.log.add(_REPEATED, int(repeated.sum()), file.name)
             self.last_times[key] = before[-1]
         return is_start

@@ -4,8 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anomaly_detection import evaluate_scores, load_detector
+from anomaly_detection import evaluate_scores, load_detector, make_detector
 from anomaly_detection.assessment import assess
+from anomaly_detection.parts import read_parts
+from anomaly_detection.preparation import prepare
+from anomaly_detection.training import train_detector
 
 
 def test_the_test_part_is_judged_beside_trivial_rows(pca_model: Path, prepared_rig: Path) -> None:
@@ -88,3 +91,16 @@ def test_labels_of_one_class_are_told(pca_model: Path, rig_csv: Path, tmp_path: 
     assert note.startswith(f"the labels of this part are all {label}: without ")
     keys = ("recall", "roc_auc", "delay_mean_s") if label == 0 else ("roc_auc", "false_alarm_rate")
     assert all(np.isnan(rows["pca"][key]) for key in keys)
+
+
+def test_windows_of_rows_drawn_at_random_are_told(pca_model: Path, rig_csv: Path, tmp_path: Path) -> None:
+    prepare(rig_csv, tmp_path / "drawn", shuffle=True)
+    note = "the rows were drawn at random, so 5 in a row are no piece of time; prepare without --shuffle, or take "
+    for data, part in ((tmp_path / "drawn", "test"), (tmp_path / "drawn/val.csv", "all")):
+        (told,) = assess(pca_model, data, part=part).notes
+        assert told.startswith(note)
+    whole = assess(pca_model, tmp_path / "drawn", part="all")  # the parts together are the series again
+    assert whole.notes == ()
+    assert whole.detectors == assess(pca_model, rig_csv, part="all").detectors
+    train_detector(make_detector("pca"), read_parts(tmp_path / "drawn"), tmp_path / "single")
+    assert assess(tmp_path / "single", tmp_path / "drawn").notes == ()

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from sklearn.model_selection import train_test_split
 
-from anomaly_detection.preparation import prepare, read_prepared
+from anomaly_detection.preparation import as_prepared, is_drawn_at_random, metadata_of, prepare, read_prepared
 from anomaly_detection.series import read_series
+from anomaly_detection.tables.options import ReadOptions
 
 START = np.datetime64("2026-01-01", "ns")
 
@@ -242,3 +243,24 @@ def test_numbers_survive_the_round_trip_to_the_last_bit(tmp_path_factory, values
     series = [one for part in (data.train, data.val, data.test) for one in part.series]
     order = np.argsort(np.concatenate([one.times for one in series]))
     assert np.concatenate([one.values for one in series])[order].tobytes() == np.array(values).tobytes()
+
+
+def test_a_part_knows_the_folder_it_lies_in(rig, tmp_path):
+    for split, shuffle in (("time", False), ("random", True)):
+        out = tmp_path / split
+        prepare(rig, out, shuffle=shuffle, max_gap_s=7.0)
+        for path in (out, out / "train.csv", out / "val.csv", out / "test.csv"):
+            assert metadata_of(path)["split"] == split
+            assert is_drawn_at_random(path) == shuffle
+            assert as_prepared(path, ReadOptions()) == ReadOptions(step_s=1.0, max_gap_s=7.0)
+        assert as_prepared(out, ReadOptions(step_s=2.0)) == ReadOptions(step_s=2.0, max_gap_s=7.0)
+
+
+@pytest.mark.parametrize("text", [None, "{", "[]", "{}", '{"split": "random", "step_s": "1 s", "max_gap_s": null}'])
+def test_other_files_and_other_metadata_say_nothing(rig, tmp_path, text):
+    if text is not None:
+        (tmp_path / "metadata.json").write_text(text)
+    for path in (rig, tmp_path, tmp_path / "absent"):
+        assert metadata_of(path) is None
+        assert not is_drawn_at_random(path)
+        assert as_prepared(path, ReadOptions(decimal=",")) == ReadOptions(decimal=",")

@@ -7,6 +7,7 @@ import pytest
 from anomaly_detection import load_detector, make_detector
 from anomaly_detection.base import NotFittedError
 from anomaly_detection.parts import read_parts
+from anomaly_detection.preparation import prepare, read_prepared
 from anomaly_detection.scoring import score_table
 from anomaly_detection.series import read_series
 from anomaly_detection.training import train_detector
@@ -218,3 +219,33 @@ def test_a_prepared_folder_is_scored_in_the_order_of_time(
     score_table(detector, rig_csv, outs[1])
     parts, whole = (pd.read_csv(out).sort_values(["machine", "datetime"], ignore_index=True) for out in outs)
     pd.testing.assert_frame_equal(parts, whole)
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory, rig_csv: Path) -> Path:
+    """Return a folder prepared at random."""
+    prepare(rig_csv, tmp_path_factory.mktemp("drawn"), shuffle=True, random_state=5)
+    return tmp_path_factory.getbasetemp() / "drawn0"
+
+
+def test_rows_drawn_at_random_are_scored_one_by_one(tmp_path: Path, drawn: Path) -> None:
+    train_detector(make_detector("pca"), read_parts(drawn), tmp_path / "model")
+    detector, test = load_detector(tmp_path / "model"), read_prepared(drawn).test
+    report = score_table(detector, drawn / "test.csv", tmp_path / "s.csv", chunk_rows=500)
+    assert report.repairs == ()
+    assert score_table(detector, drawn, tmp_path / "all.csv").repairs == ()
+    scores = pd.read_csv(tmp_path / "s.csv").sort_values(["machine", "datetime"], ignore_index=True)
+    in_order = sorted(test.series, key=lambda series: series.name)
+    frames = [pd.DataFrame(series.values, columns=list(series.channels)) for series in in_order]
+    assert np.allclose(scores["anomaly_score"], detector.decision_function(frames))
+
+
+@pytest.mark.parametrize(("settings", "n_rows"), [({"window_size": 5}, 5), ({"baseline_size": 4}, 4)])
+def test_rows_drawn_at_random_are_no_series(tmp_path: Path, drawn: Path, settings: dict[str, int], n_rows: int) -> None:
+    train_detector(make_detector("pca", **settings), read_parts(drawn), tmp_path / "model")
+    detector = load_detector(tmp_path / "model")
+    for path in (drawn, drawn / "test.csv"):
+        message = f"{path} must hold rows in the order of time for a detector of {n_rows} rows; .* drawn at random"
+        with pytest.raises(ValueError, match=message):
+            score_table(detector, path, tmp_path / "s.csv")
+    assert not (tmp_path / "s.csv").exists()

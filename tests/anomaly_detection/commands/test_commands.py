@@ -252,6 +252,11 @@ def test_a_window_over_rows_drawn_at_random_is_told(tmp_path: Path, rig_csv: Pat
     assert note in run(*train, tmp_path / "a", "--window-size", 5)
     assert note in run(*train, tmp_path / "b", "--baseline-size", 5)
     assert "drawn at random" not in run(*train, tmp_path / "c")
+    assert note in run("evaluate", tmp_path / "a", "--data", tmp_path / "data")
+    assert "drawn at random" not in run("evaluate", tmp_path / "c", "--data", tmp_path / "data")
+    score = ("--data", tmp_path / "data/test.csv", "--out", tmp_path / "scores.csv")
+    assert "its rows were drawn at random" in refuse("score", tmp_path / "a", *score)
+    assert "note:" not in run("score", tmp_path / "c", *score)
 
 
 def test_an_interruption_without_a_checkpoint_promises_no_resuming(

@@ -82,6 +82,8 @@ def test_times_that_go_back_repeat_or_are_unreadable(tmp_path):
             "1 row with the timestamp of the row before scored like any other (a).",
             "1 row without a readable timestamp, first 'noon' in row 5 (a).",
         }
+        *_, last = iterate_table(tmp_path / "a.csv", chunk_rows=chunk_rows, tell_order=False)
+        assert last.repairs == ("1 row without a readable timestamp, first 'noon' in row 5 (a).",)
 
 
 @pytest.mark.parametrize("chunk_rows", [7, 5000])
