@@ -6,7 +6,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from anomaly_detection.base import Detector
 
@@ -67,3 +67,33 @@ def make_detector(name: str, **settings: Any) -> Detector:
     if unknown:
         raise ValueError(f"{name} has no setting {', '.join(unknown)}; it has {', '.join(known)}.")
     return detector(**settings)
+
+
+def describe_settings(detector: Detector) -> list[str]:
+    """Describe the settings of a detector as `armscope anomaly train --set` takes them, with what else they may be.
+
+    Examples
+    --------
+    >>> describe_settings(make_detector("pca"))[5:7]
+    ['statistic=q  (q, t2, combined)', 'scaling=standard  (standard, minmax, robust)']
+    """
+    lines = []
+    for setting in (f for f in fields(detector) if f.init):
+        others = f"  ({kinds})" if (kinds := _kinds(setting.type)) else ""
+        lines.append(f"{setting.name}={_as_text(getattr(detector, setting.name))}{others}")
+    return lines
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+
+
+def _kinds(kind: Any) -> str:
+    """Name the values that a type allows: all of few, or the one that is no number."""
+    if get_origin(kind) is Literal:
+        return ", ".join(map(str, get_args(kind)))
+    if kind is bool:
+        return "true, false"
+    return "or none" if type(None) in get_args(kind) else ""

@@ -53,8 +53,12 @@ def train(
     scaling: Annotated[str | None, typer.Option(help="standard, minmax or robust.")] = None,
     loss: Annotated[str | None, typer.Option(help="tcn, lstm: mse, minmax or masked.")] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other setting of the detector; repeat.")
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Any setting that `train DETECTOR --settings` lists; repeat."),
     ] = None,
+    list_settings: Annotated[
+        bool, typer.Option("--settings", help="List the settings of the detector and what they take, and stop.")
+    ] = False,
     threshold_method: Annotated[
         str | None,
         typer.Option(
@@ -87,10 +91,10 @@ def train(
 ) -> None:
     """Train a detector, set its threshold on the validation part, judge it on the test part, and store it."""
     from anomaly_detection.parts import read_parts
+    from anomaly_detection.registry import describe_settings
     from anomaly_detection.scoring import order_notes
     from anomaly_detection.training import CHECKPOINT, train_detector
 
-    data, out = _needed(data, "--data"), _needed(out, "--out")
     given = {
         "window_size": window_size,
         "n_components": n_components,
@@ -111,6 +115,10 @@ def train(
     }
     _check_threshold_method(threshold_method)
     made = _make(_name(detector, model_type), given, setting_assignments(settings, "--set"), no_cuda=no_cuda)
+    if list_settings:
+        typer.echo("\n".join(describe_settings(made)))
+        return
+    data, out = _needed(data, "--data"), _needed(out, "--out")
     parts = read_parts(data, options=read_options(read))
     if not as_json:
         for sentence in (*parts.repairs(), *order_notes(made, data)):

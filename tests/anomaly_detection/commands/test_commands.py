@@ -9,7 +9,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from anomaly_detection import load_detector
+from anomaly_detection import DETECTORS, load_detector
 from anomaly_detection.cli import app
 from anomaly_detection.series import read_series
 from anomaly_detection.simulation.rig import DRIFT_PER_S
@@ -222,6 +222,14 @@ def test_bad_training_requests_are_refused(
 ) -> None:
     assert message in refuse("train", *arguments, "--data", prepared_rig, "--out", tmp_path / "model")
     assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize("name", list(DETECTORS))
+def test_what_settings_lists_set_takes(name: str) -> None:
+    listed = run("train", name, "--settings", "--set", "window_size=7")
+    assert "window_size=7\n" in listed
+    given = [part for line in listed.splitlines() for part in ("--set", line.partition("  ")[0])]
+    assert run("train", name, "--settings", *given) == listed
 
 
 def test_needed_options_are_asked_for(tmp_path: Path, pca_model: Path) -> None:
