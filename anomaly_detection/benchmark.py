@@ -8,6 +8,7 @@ per seed, others once.
 
 import json
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,7 +144,7 @@ def _judge(protocol: Protocol, name: str, seed: int | None) -> dict[str, Any]:
     scores, areas, limit = [], {}, 1.0
     for trial in protocol.trials:
         options = dict(setting.options) | ({} if seed is None else {"random_state": seed})
-        detector = make_detector(name, **options).fit(trial.train, trial.train_labels, validation=trial.validation)
+        detector = _fit(make_detector(name, **options), trial)
         judged = np.concatenate([detector.decision_function(rows)[trial.n_past :] for rows in trial.test])
         limit = _limit(detector, setting, trial)
         areas[trial.name] = roc_auc(np.concatenate(trial.labels), judged)
@@ -160,6 +161,16 @@ def _judge(protocol: Protocol, name: str, seed: int | None) -> dict[str, Any]:
     more = {"roc_auc_per_trial": areas} if len(areas) > 1 else {}
     mean = float(np.mean(defined)) if defined else float("nan")
     return {**result, "roc_auc_mean": mean, **more, "seed": seed, "seconds": time.perf_counter() - started}
+
+
+def _fit(detector: Detector, trial: Trial) -> Detector:
+    """Fit on one trial; what it warns of is told with the trial's name."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        detector.fit(trial.train, trial.train_labels, validation=trial.validation)
+    for warning in caught:
+        warnings.warn(f"{trial.name}: {warning.message}", warning.category, stacklevel=2)
+    return detector
 
 
 def _limit(detector: Detector, setting: Setting, trial: Trial) -> float:

@@ -144,3 +144,12 @@ def test_test_labels_of_one_class_are_refused_before_anything_is_fitted(
     frame.to_csv(tmp_path / "all.csv", index=False)
     with pytest.raises(ValueError, match=f"all.csv must have normal and anomalous test rows; .* all {label}\\."):
         run_benchmark("csv", tmp_path / "all.csv", detectors=["pca"])
+
+
+def test_a_warning_tells_the_trial_that_it_is_of(skab: Path) -> None:
+    file = skab / "valve1/1.csv"
+    frame = pd.read_csv(file, sep=";")
+    frame.loc[150:, "Pressure"] += 5
+    frame.to_csv(file, sep=";", index=False)
+    with pytest.warns(UserWarning, match="^valve1/1: The level of training series 1 steps at row 150"):
+        run_benchmark("skab", skab, detectors=["multiscale"])
