@@ -11,7 +11,8 @@ multiply-adds and no other liberty: a value that is not finite makes its row's s
 """
 
 from collections.abc import Callable
-from typing import Any
+from contextlib import suppress
+from pickle import UnpicklingError
 
 import numpy as np
 from numba import njit
@@ -87,12 +88,23 @@ def _aligned_zeros(n: int, dtype: np.dtype) -> np.ndarray:
 _inlined = njit(inline="always", fastmath={"contract"}, nogil=True)
 
 
-def _kept(function: Callable[..., None]) -> Any:
-    """Compile at the first call, and keep that where a folder can be written: beside this file or the user's own."""
-    try:
-        return njit(cache=True, fastmath={"contract"}, nogil=True)(function)
-    except RuntimeError:  # neither can
-        return _inlined(function)
+class _Kept:
+    """Compile at the first call, and keep that where a folder can be written: beside this file or the user's own.
+
+    Where the disk is full, or what it holds is damaged or another's, it is compiled all the same and not kept.
+    """
+
+    def __init__(self, function: Callable[..., None]) -> None:
+        self._compiled = self._not_kept = _inlined(function)
+        with suppress(RuntimeError):  # no such folder
+            self._compiled = njit(cache=True, fastmath={"contract"}, nogil=True)(function)
+
+    def __call__(self, *arrays: np.ndarray) -> None:
+        try:
+            self._compiled(*arrays)
+        except (OSError, EOFError, UnpicklingError):  # before anything was computed
+            self._compiled = self._not_kept
+            self._compiled(*arrays)
 
 
 @_inlined
@@ -136,7 +148,7 @@ def _add_squares(x: np.ndarray, d: np.ndarray, e: np.ndarray, p: np.ndarray, q: 
         sums[i] += a * a + b * b
 
 
-@_kept
+@_Kept
 def _add_scores(
     rows: np.ndarray,
     center: np.ndarray,

@@ -1,12 +1,14 @@
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anomaly_detection.quadratic import _add_scores, _aligned_zeros, _kept, quadratic_scores, triangular
+from anomaly_detection.quadratic import _add_scores, _aligned_zeros, _Kept, quadratic_scores, triangular
 
 
 def oracle(rows: np.ndarray, directions: np.ndarray, center: np.ndarray) -> np.ndarray:
@@ -87,7 +89,7 @@ def test_one_compilation_serves_rows_that_may_be_written_and_such_that_may_not()
     for writeable in (True, False):
         rows.flags.writeable = writeable
         quadratic_scores(rows, triangular(directions), center)
-    assert len(_add_scores.signatures) <= 2  # float32 and float64
+    assert len(_add_scores._compiled.signatures) <= 2  # float32 and float64
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -108,15 +110,51 @@ def test_a_rotation_keeps_lengths_and_leaves_a_triangle(n_directions, n_channels
     assert turned.T @ turned == pytest.approx(directions.T @ directions)
 
 
+def double(values: np.ndarray) -> None:
+    values *= 2
+
+
+def doubled(compiled: _Kept) -> list[float]:
+    values = np.array([1.0, 2.0])
+    compiled(values)
+    return values.tolist()
+
+
 def test_without_a_folder_to_keep_it_in_it_is_compiled_all_the_same(monkeypatch):
     monkeypatch.setattr("numba.core.caching.CompileResultCacheImpl._locator_classes", [])
+    assert doubled(_Kept(double)) == [2, 4]
 
-    def double(values: np.ndarray) -> None:
-        values *= 2
 
-    values = np.array([1.0, 2.0])
-    _kept(double)(values)
-    assert values.tolist() == [2.0, 4.0]
+@contextmanager
+def nothing_can_be_written() -> Iterator[None]:
+    """Let every write to a file fail, as on a full disk."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_on_a_full_disk_it_is_compiled_all_the_same(monkeypatch, tmp_path):
+    monkeypatch.setattr("numba.config.CACHE_DIR", str(tmp_path))
+    compiled = _Kept(double)
+    with nothing_can_be_written():
+        with pytest.raises(OSError, match="too large"):
+            (tmp_path / "a.txt").write_text("a")
+        assert [doubled(compiled), doubled(compiled)] == [[2, 4], [2, 4]]
+    assert not [file for file in tmp_path.rglob("*.nb?") if file.stat().st_size]
+
+
+@pytest.mark.parametrize("suffix", ["nbi", "nbc"])
+@pytest.mark.parametrize("size", [0, 50])
+def test_where_what_was_kept_is_damaged_it_is_compiled_all_the_same(monkeypatch, tmp_path, suffix, size):
+    monkeypatch.setattr("numba.config.CACHE_DIR", str(tmp_path))
+    assert doubled(_Kept(double)) == [2, 4]
+    (file,) = tmp_path.rglob(f"*.{suffix}")
+    file.write_bytes(file.read_bytes()[:size])
+    assert doubled(_Kept(double)) == [2, 4]
 
 
 def test_numba_waits_until_something_is_scored():
