@@ -149,12 +149,16 @@ def as_labels(y: Any, lengths: Sequence[int]) -> list[np.ndarray | None]:
     return [None if part is None else part.astype(bool) for part in labels]
 
 
-def normal_windows(stretch: Stretch, window_size: int) -> np.ndarray:
-    """Which full windows of a stretch hold no row labelled anomalous: bool (n_steps - window_size + 1,)."""
-    n_windows = max(0, len(stretch.values) - window_size + 1)
+def normal_windows(stretch: Stretch, window_size: int, *, padded: bool = False) -> np.ndarray:
+    """Which windows of a stretch hold no row labelled anomalous.
+
+    Bool (n_steps - window_size + 1,) of the full ones; if `padded`, (n_steps,): the first ones hold fewer rows.
+    """
+    n_before = window_size - 1 if padded else 0
+    n_windows = max(0, n_before + len(stretch.values) - window_size + 1)
     if stretch.labels is None:
         return np.ones(n_windows, dtype=bool)
-    flagged = np.concatenate([[0], np.cumsum(stretch.labels)])
+    flagged = np.concatenate([np.zeros(n_before + 1, dtype=int), np.cumsum(stretch.labels)])
     clean: np.ndarray = flagged[window_size:] == flagged[: len(flagged) - window_size]
     return clean[:n_windows]
 

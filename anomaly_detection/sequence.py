@@ -35,7 +35,6 @@ from typing import ClassVar, Literal, cast
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from anomaly_detection.base import Kind, check_choice, check_count
 from anomaly_detection.losses import LOSSES, masked_loss, minmax_loss, mse_loss
@@ -207,6 +206,7 @@ class ForecastTask(Task):
 
     def __init__(self, detector: ForecastDetector, train: list[Stretch], validation: list[Stretch]) -> None:
         self.network: nn.Module = detector.network_
+        self.training = train
         self.size = detector.window_size
         self.batch_size, self.device = detector.batch_size, detector.device
         losses: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -247,11 +247,10 @@ class ForecastTask(Task):
 
         What a network expects just after an anomaly is coloured by it, and would widen the limit.
         """
-        errors, labels = self._all_errors(self.rows)
-        stretches = torch.split(self.rows.labels, self.rows.lengths)
-        clean = torch.cat([_in_normal_windows(part, self.size)[1:] for part in stretches])
-        chosen = clean if bool(clean.any()) else labels == 0
-        return errors[chosen].cpu().numpy()
+        errors, labels = (part.cpu().numpy() for part in self._all_errors(self.rows))
+        clean = np.concatenate([normal_windows(part, self.size, padded=True)[1:] for part in self.training])
+        chosen: np.ndarray = errors[clean if clean.any() else labels == 0]
+        return chosen
 
     def _all_errors(self, rows: "_Rows") -> tuple[Tensor, Tensor]:
         """Errors and labels of every row but the first of each stretch."""
@@ -301,12 +300,6 @@ class _Rows:
         positions = torch.minimum(torch.maximum(steps, begin), end - 1)
         real = (targets > begin) & (targets < end)
         return self.values[positions], self.labels[positions[:, n_before:]], real
-
-
-def _in_normal_windows(labels: Tensor, window_size: int) -> Tensor:
-    """Whether the window of each row holds nothing anomalous, (n,); at the start, what there is of it."""
-    flagged = functional.pad((labels > 0).cumsum(0), (window_size, 0))
-    return flagged[window_size:] == flagged[: len(labels)]
 
 
 def _median(rows: Tensor) -> Tensor:

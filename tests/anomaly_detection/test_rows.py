@@ -2,7 +2,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from anomaly_detection.rows import as_labels, as_list, as_rows, channel_names, check_learnable
+from anomaly_detection.rows import (
+    Stretch,
+    as_labels,
+    as_list,
+    as_rows,
+    channel_names,
+    check_learnable,
+    normal_windows,
+)
 
 CHANNELS = ("a", "b")
 FRAME = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]})
@@ -94,3 +102,19 @@ def test_values_whose_squares_overflow_cannot_be_learned_from() -> None:
     check_learnable(np.array([[1e18, -1e18]]), CHANNELS)
     with pytest.raises(ValueError, match=r"within 1e\+18 to learn from; got -1e\+300 in channel 'b', row 1"):
         check_learnable(np.array([[1.0, 2.0], [3.0, -1e300]]), CHANNELS)
+
+
+def test_windows_count_as_normal_once_the_anomaly_has_left_them() -> None:
+    stretch = Stretch(np.zeros((9, 1)), np.array([0, 0, 0, 1, 0, 0, 0, 0, 1], bool))
+    expected = [True, True, True, False, False, False, True, True, False]
+    assert normal_windows(stretch, 3).tolist() == expected[2:]
+    assert normal_windows(stretch, 3, padded=True).tolist() == expected
+    assert normal_windows(stretch, 20).tolist() == []
+    assert normal_windows(stretch, 20, padded=True).tolist() == [True] * 3 + [False] * 6
+
+
+@pytest.mark.parametrize(("window_size", "n_full"), [(1, 5), (3, 3), (5, 1), (6, 0)])
+def test_without_labels_every_window_counts_as_normal(window_size: int, n_full: int) -> None:
+    stretch = Stretch(np.zeros((5, 1)))
+    assert normal_windows(stretch, window_size).tolist() == [True] * n_full
+    assert normal_windows(stretch, window_size, padded=True).tolist() == [True] * 5

@@ -8,7 +8,7 @@ import torch
 from anomaly_detection.networks import LSTM, TCN, Forecaster
 from anomaly_detection.registry import make_detector
 from anomaly_detection.rows import Stretch
-from anomaly_detection.sequence import ForecastDetector, ForecastTask, TCNDetector, _in_normal_windows
+from anomaly_detection.sequence import ForecastDetector, ForecastTask, TCNDetector
 from anomaly_detection.stored import load_detector, save_detector
 from anomaly_detection.windows import causal_windows
 
@@ -257,13 +257,6 @@ def test_the_loss_takes_bound_and_weight_from_the_settings() -> None:
         detector = make("tcn", **settings)
         detector.network_ = network("tcn")
         assert float(ForecastTask(detector, stretches, []).reduce(errors, labels)) == pytest.approx((1 - gain) / 2)
-
-
-def test_windows_count_as_normal_once_the_anomaly_has_left_them() -> None:
-    labels = torch.tensor([0.0, 0, 0, 1, 0, 0, 0, 0, 1])
-    expected = [True, True, True, False, False, False, True, True, False]
-    assert _in_normal_windows(labels, 3).tolist() == expected
-    assert _in_normal_windows(labels, 20).tolist() == [True] * 3 + [False] * 6
 
 
 def test_stretches_do_not_colour_each_other() -> None:
