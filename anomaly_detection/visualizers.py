@@ -7,7 +7,7 @@ a lane of its own, the first on top; its grey line is the mean of normal trainin
 evenly up to `LINEAR`, then by their logarithm up to `LIMIT` at the edge of the lane, where what lies beyond is drawn
 too. So the pictures of all samples compare. Rows that are labelled anomalous are red on a red ground. At most
 `MOST_LANES` channels have a lane: those with the largest errors, in the order of the channels; the picture says how
-many more there are. Names stand above their lanes, in the square in the middle that a gallery shows of a picture.
+many more there are. Names stand above their lanes. With many lanes a picture is higher than `HEIGHT`.
 """
 
 from collections.abc import Sequence
@@ -31,12 +31,13 @@ LINEAR, LIMIT = 3.0, 12.0
 MOST_LANES = 8
 MOST_BARS = 13
 WIDTH, HEIGHT = 320, 200
+LANE = 33  # pixels: at least so high, of which a third is for the name
 _INK, _RED, _ORANGE, _GREY = (40, 90, 160), (200, 25, 25), (240, 130, 0), (205, 205, 205)
 _TEXT = (60, 60, 60)
 _RED_GROUND = (255, 226, 226)
 _MARGIN = 6
 _NAME_HEIGHT, _NAME_BASE, _NAME_SCALE = 11, 8, 0.34
-_LEFT, _RIGHT = (WIDTH - HEIGHT) // 2 + 2, (WIDTH + HEIGHT) // 2 - 2  # of words
+_LEFT, _RIGHT = _MARGIN, WIDTH - _MARGIN  # of words
 _UNITS = (("s", 1), ("min", 60), ("h", 3600), ("d", 86_400))
 _LEAST_OF_A_UNIT = 3
 _FINE = 8  # bits of a pixel's fraction in OpenCV's coordinates are 3: 1/8 of a pixel
@@ -78,9 +79,14 @@ class Course:
             np.argsort(-np.nan_to_num(np.asarray(self.errors, np.float64)), kind="stable")[:MOST_LANES].tolist()
         )
 
+    @property
+    def height(self) -> int:
+        """Pixels of the picture: `HEIGHT`, more where lanes would be lower than `LANE`."""
+        return max(HEIGHT, LANE * len(self.shown))
+
     def lanes(self) -> list[tuple[int, float, float]]:
         """Every channel that is drawn, with the upper and the lower edge of its lane."""
-        height, above = HEIGHT / len(self.shown), _NAME_HEIGHT + 1 if self.names or self.n_more else 2
+        height, above = self.height / len(self.shown), _NAME_HEIGHT + 1 if self.names or self.n_more else 2
         return [(channel, k * height + above, (k + 1) * height - 2) for k, channel in enumerate(self.shown)]
 
 
@@ -189,7 +195,7 @@ def _ground(course: Course, n_columns: int | None = None) -> Picture:
     import cv2
 
     n_columns = n_columns or len(course.scaled)
-    canvas = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
+    canvas = np.full((course.height, WIDTH, 3), 255, np.uint8)
     for start, stop in _runs(np.asarray(course.labels, bool)) if course.labels is not None else ():
         left, right = _x(np.array([start - 0.5, stop - 0.5]), n_columns).round().astype(int).clip(0, WIDTH)
         canvas[:, left:right] = _RED_GROUND

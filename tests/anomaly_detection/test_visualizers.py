@@ -5,6 +5,7 @@ import pytest
 
 from anomaly_detection.visualizers import (
     HEIGHT,
+    LANE,
     LIMIT,
     MOST_BARS,
     MOST_LANES,
@@ -71,14 +72,17 @@ def test_a_single_anomalous_row_is_seen():
     assert len(pixels(draw_course(Course(np.zeros((60, 1)), labels)), RED)[0])
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 12), (2, 3), (300, 60)])
-def test_every_shape_has_a_picture_of_one_size(shape):
+@pytest.mark.parametrize(
+    ("shape", "height"), [((1, 1), HEIGHT), ((2, 6), HEIGHT), ((1, 7), 231), ((1, 12), 264), ((300, 60), 264)]
+)
+def test_the_size_of_a_picture_depends_on_the_lanes_alone(shape, height):
     scaled = np.full(shape, np.nan)
     scaled[0, 0] = 1
     course = Course(scaled, np.ones(len(scaled), bool))
-    assert draw_course(course).shape == (HEIGHT, WIDTH, 3)
-    assert draw_prediction(course, scaled[-1:], len(scaled) - 1).shape == (HEIGHT, WIDTH, 3)
+    assert draw_course(course).shape == (height, WIDTH, 3)
+    assert draw_prediction(course, scaled[-1:], len(scaled) - 1).shape == (height, WIDTH, 3)
     assert len(course.shown) == min(MOST_LANES, shape[1])
+    assert height >= LANE * len(course.shown)
 
 
 def test_a_prediction_lies_over_the_rows_it_is_about():
@@ -160,10 +164,10 @@ class TestPayloads:
 
 
 class TestNames:
-    COLUMNS = slice((WIDTH - HEIGHT) // 2 + 2, (WIDTH + HEIGHT) // 2 - 2)
+    COLUMNS = slice(6, WIDTH - 6)
 
     def names(self, course):
-        """Rows above the lanes, in the square in the middle."""
+        """Rows above the lanes, from margin to margin."""
         picture = draw_course(course)
         return [picture[round(top) - 12 : round(top) - 1, self.COLUMNS] for _, top, _ in course.lanes()]
 
@@ -180,7 +184,7 @@ class TestNames:
         assert (np.stack(self.names(loud))[:, 0] > 128).all(), "no letter is cut at the top"
 
     def test_long_ones_lose_their_middle(self):
-        long = "Line 4 / Hydraulic pump {} pressure at outlet {} (bar)"
+        long = "Line 4 / Station 12 / Hydraulic pump {} of the press, pressure at outlet {} (bar)"
         first, other, end = (
             self.names(Course(np.zeros((9, 1)), names=[long.format(*pair)]))[0] for pair in ("11", "21", "12")
         )
@@ -220,6 +224,6 @@ class TestMoreChannelsThanLanes:
         np.testing.assert_array_equal(pictures[1], pictures[2])
         assert not (draw_course(Course(np.zeros((5, 8)))) == [60, 60, 60]).all(axis=2).any()
         rows, columns = np.nonzero((pictures[0] < 100).all(axis=2) & (pictures[0] == pictures[0][:, :, :1]).all(axis=2))
-        assert rows.min() >= HEIGHT * 7 / 8
-        assert rows.max() < HEIGHT * 7 / 8 + 12
-        assert (WIDTH - HEIGHT) / 2 < columns.min() < columns.max() < (WIDTH + HEIGHT) / 2
+        assert rows.min() >= LANE * 7
+        assert rows.max() < LANE * 7 + 12
+        assert WIDTH / 2 < columns.min() < columns.max() < WIDTH - 5
