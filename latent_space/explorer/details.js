@@ -1,6 +1,7 @@
 // A row's picture and numbers: in the tooltip, and in the panel once it is pinned; and a selection in words.
 
 const MOST_IN_TOOLTIP = 7;
+const TOOLTIP_PICTURE = { square: 128, wide: 176 };
 
 function fillTooltip(place, sight, pictures, i) {
   const { table } = sight;
@@ -12,7 +13,11 @@ function fillTooltip(place, sight, pictures, i) {
     ...rows.map((column) => make("tr", {}, make("td", {}, column.label), make("td", {}, cell(column, i)))),
   );
   place.replaceChildren();
-  if (pictures.has(table, i)) place.append(make("div", { class: "picture" }, pictures.thumbnail(table, i, 128)));
+  if (pictures.has(table, i)) {
+    const width = TOOLTIP_PICTURE[pictures.areWide ? "wide" : "square"];
+    const style = `--width: ${width}px; --height: ${width / pictures.aspect}px`;
+    place.append(make("div", { class: "picture", style }, pictures.thumbnail(table, i, width)));
+  }
   place.append(make("div", {}, make("p", { class: "id" }, table.ids[i]), make("table", {}, body)));
 }
 

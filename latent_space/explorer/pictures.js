@@ -23,6 +23,15 @@ class Pictures {
     return this.packed.thumbnails;
   }
 
+  // Width of a picture, in heights: 1 where they are square or of any shape.
+  get aspect() {
+    return this.packed?.thumbnails.aspect ?? 1;
+  }
+
+  get areWide() {
+    return this.aspect > 1;
+  }
+
   has(table, i) {
     return Boolean(this.packed && this.paths[table.sampleOf(i)]);
   }
@@ -49,24 +58,25 @@ class Pictures {
       .join(" ");
   }
 
-  // An image that fills a square of `side` pixels, with the instance's box where the row is one.
-  thumbnail(table, i, side) {
+  // An image for a place of `width` pixels, with the instance's box where the row is one.
+  thumbnail(table, i, width) {
     const sample = table.sampleOf(i);
     const name = `picture of ${table.ids[i]}`;
     const source = this.thumbnails.urls?.[sample] ?? this.thumbnails.full?.[sample];
     if (source) return framed(make("img", { src: source, alt: name, loading: "lazy" }), table.boxes?.[i]);
-    return this.tile(sample, side, name);
+    return this.tile(sample, width, name);
   }
 
-  tile(sample, side, name) {
+  tile(sample, width, name) {
     const { per_side: perSide } = this.thumbnails;
+    const height = width / this.aspect;
     const [sheet, place] = [Math.floor(sample / perSide ** 2), sample % perSide ** 2];
     const shown = make("div", { class: `tile sheet-${sheet}`, role: "img", "aria-label": name });
     Object.assign(shown.style, {
-      width: `${side}px`,
-      height: `${side}px`,
-      backgroundSize: `${perSide * side}px auto`,
-      backgroundPosition: `${-(place % perSide) * side}px ${-Math.floor(place / perSide) * side}px`,
+      width: `${width}px`,
+      height: `${height}px`,
+      backgroundSize: `${perSide * width}px auto`,
+      backgroundPosition: `${-(place % perSide) * width}px ${-Math.floor(place / perSide) * height}px`,
     });
     return shown;
   }

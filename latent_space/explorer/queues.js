@@ -3,6 +3,7 @@
 const MOST_QUEUED = 500;
 const MOST_REASONS = 12;
 const EXAMPLES = 3;
+const SMALL_PICTURE = { square: 38, wide: 52 };
 const QUEUES = {
   labelling: {
     title: "Label next",
@@ -112,10 +113,11 @@ function queueEntry(queue, k, samples, pictures, on, told) {
     make("span", { class: "title" }, samples.ids[i]),
     ...[expected, rest].filter(Boolean).map((note) => make("span", { class: "note" }, note)),
   );
+  const width = SMALL_PICTURE[pictures.areWide ? "wide" : "square"];
   const picture = make(
     "span",
-    { class: "small-picture" },
-    ...(pictures.has(samples, i) ? [pictures.thumbnail(samples, i, 38)] : []),
+    { class: "small-picture", style: `--width: ${width}px; --height: ${width / pictures.aspect}px` },
+    ...(pictures.has(samples, i) ? [pictures.thumbnail(samples, i, width)] : []),
   );
   const button = makeButton("", () => on.pinSample(i), { class: "entry" });
   if (Number.isFinite(queue.rank?.[k])) button.append(make("small", { class: "rank-number" }, readable(queue.rank[k])));

@@ -2,7 +2,8 @@
 
 **Conventions**: up to `FULL_BYTES` of thumbnails go into the page as they are. More are shrunk into sheets of WebP
 tiles, of the best of `TILES` that keeps all of them within `SHEET_BYTES`; up to `MOST_FULL` samples, the most telling
-first, also get a picture of full size, and for the others the page looks into the run folder. Pictures of visualizers
+first, also get a picture of full size, and for the others the page looks into the run folder. Tiles are square, or as
+wide as most of the pictures are, so that all of a picture is seen whose edges matter. Pictures of visualizers
 go into the page up to `VISUALIZER_BYTES`; beyond, the page looks for them in the run folder. Paths are relative to the
 run folder; what lies outside or does not exist is no picture.
 """
@@ -24,12 +25,13 @@ SHEET_BYTES = 9 * 2**20
 PREFERRED_BYTES = 4 * 2**20
 VISUALIZER_BYTES = 24 * 2**20
 MOST_FULL = 2_000
-TILES = ((96, 60), (64, 60), (48, 60), (32, 60), (32, 35), (24, 45), (24, 25))  # side in pixels, quality
+TILES = ((96, 60), (64, 60), (48, 60), (32, 60), (32, 35), (24, 45), (24, 25))  # height in pixels, quality
 
 _TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
 _TILES_PER_SIDE = 48
 _MEASURED_TILES = 256
 _FULL_QUALITY = 50
+_LEAST_WIDE, _MOST_WIDE = 1.1, 2.0
 
 
 def pack_thumbnails(
@@ -52,21 +54,25 @@ def pack_thumbnails(
     -------
     dict
         ``urls``: one data URI or None per sample. Instead, when they are too many: ``sheets`` (data URIs), ``side``
-        and ``per_side``: sample i is tile ``i % per_side**2`` of sheet ``i // per_side**2``, row by row; ``full``:
-        data URIs by sample. ``paths``: where the store holds the paths, relative and quoted.
+        (of a tile, its height) and ``per_side``: sample i is tile ``i % per_side**2`` of sheet ``i // per_side**2``,
+        row by row; ``full``: data URIs by sample. ``aspect``: width of a tile, in heights. ``paths``: where the store
+        holds the paths, relative and quoted.
     """
     files = [_inside(run_dir, path) for path in paths]
     packed = {"paths": store.json([_relative_url(run_dir, file) if file else None for file in files])}
+    aspect = _aspect(files)
     if sum(file.stat().st_size for file in files if file) <= FULL_BYTES:
-        return {**packed, "urls": [data_uri(file) if file else None for file in files]}
-    side, quality = _tile_size(files)
+        return {**packed, "aspect": aspect, "urls": [data_uri(file) if file else None for file in files]}
+    side, quality = _tile_size(files, aspect)
+    width = round(side * aspect)
     per_sheet = _TILES_PER_SIDE**2
     starts = range(0, len(files), per_sheet)
-    sheets = [_sheet(files[start : start + per_sheet], side, quality) for start in track(starts, "thumbnails")]
+    sheets = [_sheet(files[start : start + per_sheet], (width, side), quality) for start in track(starts, "thumbnails")]
     return {
         **packed,
         "sheets": [_as_uri(sheet, "image/webp") for sheet in sheets],
         "side": side,
+        "aspect": width / side,
         "per_side": _TILES_PER_SIDE,
         "full": _full_pictures(files, preferred),
     }
@@ -156,25 +162,37 @@ def _relative_url(run_dir: Path, file: Path) -> str:
     return quote(file.resolve().relative_to(run_dir.resolve()).as_posix())
 
 
-def _tile_size(files: Sequence[Path | None]) -> tuple[int, int]:
-    """Return the best size and quality whose tiles, measured on some, fit the budget; the last when none does."""
-    some = [files[i] for i in np.unique(np.linspace(0, len(files) - 1, _MEASURED_TILES, dtype=int))]
+def _some(files: Sequence[Path | None]) -> list[Path | None]:
+    return [files[i] for i in np.unique(np.linspace(0, len(files) - 1, _MEASURED_TILES, dtype=int))] if files else []
+
+
+def _aspect(files: Sequence[Path | None]) -> float:
+    """Return the width, in heights, of most pictures where they are wide; 1 where they are square or upright."""
+    pictures = [picture for picture in map(_picture, _some(files)) if picture is not None]
+    usual = float(np.median([picture.width / picture.height for picture in pictures])) if pictures else 1.0
+    return min(usual, _MOST_WIDE) if usual >= _LEAST_WIDE else 1.0
+
+
+def _tile_size(files: Sequence[Path | None], aspect: float) -> tuple[int, int]:
+    """Return the best height and quality whose tiles, measured on some, fit the budget; the last when none does."""
+    some = _some(files)
     for side, quality in TILES[:-1]:
-        if len(_sheet(some, side, quality)) / len(some) * len(files) <= SHEET_BYTES:
+        if len(_sheet(some, (round(side * aspect), side), quality)) / len(some) * len(files) <= SHEET_BYTES:
             return side, quality
     return TILES[-1]
 
 
-def _sheet(files: Sequence[Path | None], side: int, quality: int) -> bytes:
+def _sheet(files: Sequence[Path | None], size: tuple[int, int], quality: int) -> bytes:
     from PIL import Image, ImageOps
 
     n_rows = -(-len(files) // _TILES_PER_SIDE)
-    sheet = Image.new("RGB", (_TILES_PER_SIDE * side, n_rows * side))
+    width, height = size
+    sheet = Image.new("RGB", (_TILES_PER_SIDE * width, n_rows * height))
     for number, file in enumerate(files):
-        picture = _picture(file, (side, side))
+        picture = _picture(file, size)
         if picture is not None:
-            tile = ImageOps.pad(picture, (side, side))
-            sheet.paste(tile, (number % _TILES_PER_SIDE * side, number // _TILES_PER_SIDE * side))
+            tile = ImageOps.pad(picture, size)
+            sheet.paste(tile, (number % _TILES_PER_SIDE * width, number // _TILES_PER_SIDE * height))
     return _webp(sheet, quality)
 
 

@@ -126,7 +126,27 @@ def test_thumbnails_go_in_as_they_are(make_run):
     first = (run / "thumbnails/s%200.jpg").read_bytes()
     assert packed["urls"][0] == "data:image/jpeg;base64," + base64.b64encode(first).decode()
     assert packed["urls"][1] is None
-    assert list(packed) == ["paths", "urls"]
+    assert list(packed) == ["paths", "aspect", "urls"]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "aspect"),
+    [
+        ([(320, 200)], 1.6),
+        ([(320, 200), (320, 200), (30, 90)], 1.6),
+        ([(50, 50)], 1),
+        ([(52, 50)], 1),
+        ([(30, 90)], 1),
+        ([(900, 30)], 2),
+        ([], 1),
+    ],
+)
+def test_tiles_are_as_wide_as_most_pictures_are(tmp_path, sizes, aspect):
+    paths = [f"{k}.png" for k in range(len(sizes))]
+    for path, size in zip(paths, sizes, strict=True):
+        Image.new("RGB", size).save(tmp_path / path)
+    (tmp_path / "damaged.png").write_bytes(b"damaged")
+    assert pack_thumbnails(tmp_path, [*paths, "damaged.png", None], Store())["aspect"] == aspect
 
 
 def test_only_pictures_inside_the_run_folder_are_taken(make_run, tmp_path_factory):
@@ -157,8 +177,10 @@ def test_too_many_thumbnails_become_sheets_of_the_largest_tile_that_fits(make_ru
     (run / "sheet.webp").write_bytes(content)
     with Image.open(run / "sheet.webp") as sheet:
         side = packed["side"]
-        assert sheet.size == (5 * side, 5 * side)
-        red, green, blue = sheet.convert("RGB").getpixel((int(3.5 * side), int(1.5 * side)))  # sample 25 + 8
+        width = round(side * 4 / 3)
+        assert packed["aspect"] == width / side
+        assert sheet.size == (5 * width, 5 * side)
+        red, green, blue = sheet.convert("RGB").getpixel((int(3.5 * width), int(1.5 * side)))  # sample 25 + 8
     assert abs(red - 255) < 40
     assert abs(green - 33) < 40
     assert blue < 40
