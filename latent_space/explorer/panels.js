@@ -56,8 +56,9 @@ function fillHeader(run) {
   const n = run.tables[0].n;
   element("title").textContent = `${task[0].toUpperCase()}${task.slice(1)}: latent space`;
   document.title = `${task}: latent space of ${readable(n)} samples`;
-  element("subtitle").textContent =
+  const subtitle =
     `${readable(n)} samples: ${splits.map((split, k) => `${readable(counts[k])} ${split}`).join(", ")}`;
+  Object.assign(element("subtitle"), { textContent: subtitle, title: subtitle });
   const shown = {
     Model: [facts.model, facts.sha].filter(Boolean).join(" · "),
     Latents: facts.latents,

@@ -1,6 +1,8 @@
 // The rows in sight as a table that follows the map, and the map it.
 
 const ROW_HEIGHT = 26;
+const [LEAST_ID, MOST_ID, LETTER] = [150, 230, 7.5]; // pixels
+const COLUMN_GAP = 18;
 
 class LinkedTable {
   // on: {hover(i), pin(i), toggle(i), sort(name), shown(names)}
@@ -29,14 +31,21 @@ class LinkedTable {
     return shown.map((name) => table.column.get(name)).filter(Boolean);
   }
 
+  // Enough for the end of an id, which often is what tells it from the next.
+  get idWidth() {
+    const longest = this.sight().table.ids.reduce((most, id) => Math.max(most, id.length), 0);
+    return Math.min(MOST_ID, Math.max(LEAST_ID, Math.ceil(longest * LETTER)));
+  }
+
   draw() {
     if (this.place.hidden) return;
     const { sort, rows, selected } = this.sight();
     this.cursor = Math.min(this.cursor, Math.max(0, rows.length - 1));
     const widths = this.columns.map((column) => `minmax(${column.kind === "number" ? 86 : 96}px, 1fr)`);
-    const template = `26px minmax(150px, 1.6fr) ${widths.join(" ")}`;
+    const { idWidth } = this;
+    const template = `26px minmax(${idWidth}px, 1.6fr) ${widths.join(" ")}`;
     this.place.style.setProperty("--columns", template);
-    this.place.style.setProperty("--least", `${176 + this.columns.length * 92}px`);
+    this.place.style.setProperty("--least", `${26 + idWidth + this.columns.length * (92 + COLUMN_GAP)}px`);
     const title = (name, label, isNumber) =>
       make(
         "span",
