@@ -88,8 +88,9 @@ class VAEDetector(AutoencoderDetector):
 
     def _calibrate(self, stretches: list[Stretch]) -> None:
         super()._calibrate(stretches)
-        scores = [self._series_scores(s.values)[slice(None) if s.labels is None else ~s.labels] for s in stretches]
-        self.normal_scores_ = np.sort(np.concatenate(scores))
+        normal = [np.ones(len(s.values), bool) if s.labels is None else ~s.labels for s in stretches]
+        scores = self.decision_function([s.values for s in stretches])
+        self.normal_scores_ = np.sort(scores[np.concatenate(normal)])
 
     def probability(self, X: SeriesLike) -> np.ndarray:
         """Share of normal validation rows with a lower score, (n_steps,), in [0, 1].

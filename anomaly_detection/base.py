@@ -304,11 +304,6 @@ class Detector(ABC):
         if self.kind != kind:
             raise TypeError(f"{called} must be called on a detector that does it; {self.name} does not. Use {offered}.")
 
-    def _series_scores(self, values: np.ndarray) -> np.ndarray:
-        """Scores (n_steps,) of one checked series, compared with their level where there is a baseline."""
-        scores = self._decision_function(values)
-        return scores if self.baseline_ is None else self.baseline_.relative(scores)
-
     def _fit_baseline(self, train: list[Stretch], held_out: list[Stretch]) -> None:
         """Take the level from the normal windows of the training part; `held_out` is for families that know it."""
         normal = [self._decision_function(s.values)[self.window_size - 1 :] for s in train]
@@ -317,7 +312,7 @@ class Detector(ABC):
 
     def _calibrate(self, stretches: list[Stretch]) -> None:
         stretches, labels = _labelled(stretches)
-        scores = np.concatenate([self._series_scores(stretch.values) for stretch in stretches]).astype(np.float64)
+        scores = self.decision_function([stretch.values for stretch in stretches])
         self.threshold_ = self._rule(labels).fit(np.maximum(scores, _ROUNDING), labels)
 
     def _rule(self, labels: np.ndarray | None) -> "Threshold":
