@@ -1,7 +1,8 @@
 """Find and open the files of a table: CSV (also .csv.gz) or Parquet, one file or a folder of them.
 
 **Conventions**: a folder is walked in sorted order, hidden files left out; any other file in it is an error, but for
-the ``metadata.json`` that `prepare` writes: where there is one, train, val and test come first, in the order of time.
+the ``metadata.json`` that `prepare` writes. Where there is a file ``train``, the files are parts of a data set: train,
+val and test come first, in the order of time.
 How a CSV is written: `csv_format`. Names of columns are stripped; columns without a name are called "Unnamed: 3" after
 their place, counted from 0.
 """
@@ -76,7 +77,7 @@ class TableFile:
 
 
 def list_table_files(path: Path, options: ReadOptions) -> tuple[TableFile, ...]:
-    """Return the files of a table, sorted; those of a prepared folder in the order of time.
+    """Return the files of a table, sorted; the parts of a data set first, in the order of time.
 
     Raises
     ------
@@ -99,7 +100,7 @@ def list_table_files(path: Path, options: ReadOptions) -> tuple[TableFile, ...]:
         found.append(TableFile(file, _without_suffix(inside.as_posix()), options))
     if not found:
         raise ValueError(f"path must hold at least one CSV or Parquet file; got the folder {path} without any.")
-    if (path / METADATA_FILE).is_file():
+    if any(file.name == PARTS[0] for file in found):
         found.sort(key=lambda file: PARTS.index(file.name) if file.name in PARTS else len(PARTS))
     return tuple(found)
 

@@ -1,4 +1,5 @@
 from pathlib import Path
+from shutil import copytree, ignore_patterns
 
 import numpy as np
 import pandas as pd
@@ -210,11 +211,13 @@ def test_a_file_of_a_folder_may_lack_the_column_of_machines(tmp_path: Path) -> N
     assert np.allclose(scores["anomaly_score"][50:], DETECTOR.decision_function(ROWS[50:90]))
 
 
-def test_a_prepared_folder_is_scored_in_the_order_of_time(
-    tmp_path: Path, rig_csv: Path, prepared_rig: Path, pca_model: Path
+@pytest.mark.parametrize("metadata", [True, False])
+def test_parts_are_scored_in_the_order_of_time(
+    tmp_path: Path, rig_csv: Path, prepared_rig: Path, pca_model: Path, metadata: bool
 ) -> None:
     detector, outs = load_detector(pca_model), (tmp_path / "parts.csv", tmp_path / "whole.csv")
-    report = score_table(detector, prepared_rig, outs[0])
+    data = copytree(prepared_rig, tmp_path / "data", ignore=None if metadata else ignore_patterns("*.json"))
+    report = score_table(detector, data, outs[0])
     assert not any("earlier than the row before" in sentence for sentence in report.repairs)
     score_table(detector, rig_csv, outs[1])
     parts, whole = (pd.read_csv(out).sort_values(["machine", "datetime"], ignore_index=True) for out in outs)

@@ -143,11 +143,15 @@ def test_a_parquet_index_is_a_column(tmp_path):
     assert sorted(only_file(tmp_path / "a.parquet").columns) == ["a", "datetime"]
 
 
-def test_files_come_sorted_but_those_of_a_prepared_folder_in_the_order_of_time(tmp_path):
-    for name in ("train", "val", "test", "unlabeled"):
+def test_files_come_sorted_but_the_parts_of_a_data_set_in_the_order_of_time(tmp_path):
+    def names():
+        return [file.name for file in list_table_files(tmp_path, ReadOptions())]
+
+    for name in ("val", "test", "more/train"):
         write(tmp_path, f"{name}.csv", "a\n1\n")
-    names = [file.name for file in list_table_files(tmp_path, ReadOptions())]
-    assert names == ["test", "train", "unlabeled", "val"]
+    assert names() == ["more/train", "test", "val"]
+    for name in ("train", "unlabeled"):
+        write(tmp_path, f"{name}.csv", "a\n1\n")
+    assert names() == ["train", "val", "test", "more/train", "unlabeled"]
     write(tmp_path, "metadata.json", "{}")
-    names = [file.name for file in list_table_files(tmp_path, ReadOptions())]
-    assert names == ["train", "val", "test", "unlabeled"]
+    assert names() == ["train", "val", "test", "more/train", "unlabeled"]
