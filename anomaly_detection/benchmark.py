@@ -177,9 +177,7 @@ def _limit(detector: Detector, setting: Setting, trial: Trial) -> float:
     if setting.threshold == "fitted":
         assert detector.threshold_ is not None
         return detector.threshold_.value_
-    if isinstance(setting.threshold, str):
-        return parse_threshold(setting.threshold).fit(detector.decision_function(trial.train)).value_
-    return setting.threshold
+    return parse_threshold(setting.threshold).fit(detector.decision_function(trial.train)).value_
 
 
 def _context(protocol: Protocol) -> tuple[np.ndarray, dict[str, Any]]:

@@ -89,22 +89,21 @@ class Setting:
     ----------
     options : dict
         Keywords of `make_detector`.
-    threshold : str or float
-        "fitted" for the detector's own, what `parse_threshold` takes for a rule on the training scores, or a number
-        for a limit that theory gives.
+    threshold : str
+        "fitted" for the detector's own, or what `parse_threshold` takes for a rule on the training scores.
     """
 
     options: Mapping[str, Any] = field(default_factory=dict)
-    threshold: str | float = "fitted"
+    threshold: str = "fitted"
 
 
 _SMALL = {"window_size": 10, "max_epochs": 60, "learning_rate": 3e-3}
 _RULE = "scaled_maximum"
 SKAB_SETTINGS: dict[str, Setting] = {
     # t2 is about 1 on normal rows; 2.18 is chi-square's 99 % point over its 12 degrees of freedom.
-    "pca": Setting({"window_size": 10, "statistic": "t2", "spread": True, "baseline_size": 600}, 2.18),
+    "pca": Setting({"window_size": 10, "statistic": "t2", "spread": True, "baseline_size": 600}, "fixed=2.18"),
     # One row a day at 1 Hz: the point of chi-square over its 12 degrees of freedom that one row of 86,400 exceeds.
-    "multiscale": Setting({"window_size": 60, "first_regime": True, "baseline_size": 600}, 3.73),
+    "multiscale": Setting({"window_size": 60, "first_regime": True, "baseline_size": 600}, "fixed=3.73"),
     "knn": Setting({"window_size": 10}, _RULE),
     "autoencoder": Setting(_SMALL, _RULE),
     "vae": Setting(_SMALL, _RULE),

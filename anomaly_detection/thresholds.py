@@ -1,4 +1,4 @@
-"""From which anomaly score on a row is called anomalous: small objects that learn one number from validation scores.
+"""From which score on a row is called anomalous: small objects that learn a number from validation scores, or know it.
 
 **Conventions**: scores are float (n,), finite, higher = more anomalous; labels are 0 (normal) or 1. A row is flagged
 when its score is *greater than* `value_`. Without labels every row counts as normal; with labels the rules about normal
@@ -246,8 +246,23 @@ class BestF1(Threshold):
         return _between(float(ranked[last[best] + 1]), float(lowest_flagged))
 
 
+@dataclass
+class Fixed(Threshold):
+    """A limit that theory or experience gives, finite and at least 0: no score or label changes it."""
+
+    name: ClassVar[str] = "fixed"
+    limit: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_range("limit", self.limit, 0 <= self.limit < math.inf, "be a finite number of at least 0")
+
+    def _fit(self, scores: Floats, labels: NDArray[np.bool_] | None) -> float:
+        return self.limit
+
+
 THRESHOLDS: dict[str, type[Threshold]] = {
-    rule.name: rule for rule in (BestF1, ExtremeValue, FalsePositiveRate, Percentile, ScaledMaximum)
+    rule.name: rule for rule in (BestF1, ExtremeValue, FalsePositiveRate, Fixed, Percentile, ScaledMaximum)
 }
 
 
@@ -264,6 +279,8 @@ def make_threshold(name: str, **settings: float) -> Threshold:
     known = [setting.name for setting in fields(THRESHOLDS[name]) if setting.init]
     if unknown := sorted(set(settings) - set(known)):
         raise ValueError(f"settings of {name!r} must be among {known}; got {unknown}.")
+    if name == Fixed.name and not settings:
+        raise ValueError("the threshold 'fixed' must come with its number, as in fixed=3.73; got none.")
     return THRESHOLDS[name](**settings)
 
 
@@ -276,10 +293,9 @@ def parse_threshold(text: str) -> Threshold:
     (Percentile(percentile=95.0), Percentile(percentile=99.0))
     """
     name, equals, value = text.partition("=")
-    threshold = make_threshold(name)
-    if not equals:
-        return threshold
-    known = [setting.name for setting in fields(threshold) if setting.init]
+    if not equals or name not in THRESHOLDS:
+        return make_threshold(name)
+    known = [setting.name for setting in fields(THRESHOLDS[name]) if setting.init]
     try:
         return make_threshold(name, **{known[0]: float(value)})
     except (IndexError, ValueError) as error:

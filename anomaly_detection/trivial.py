@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from anomaly_detection.evaluation import evaluate_scores
 from anomaly_detection.events import row_numbers, series_starts
 from anomaly_detection.scores import checked_labels
-from anomaly_detection.thresholds import Threshold, choose_threshold
+from anomaly_detection.thresholds import Fixed, Threshold, choose_threshold
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -49,7 +49,8 @@ def trivial_rows(
         Number of each row within its file or series. By default test rows count from 0 in every series of
         ``evaluation["series"]`` and validation rows from 0.
     threshold : Threshold, optional
-        Unfitted or fitted, its settings count; by default `choose_threshold` of the validation labels.
+        Unfitted or fitted, its settings count; by default, and for a number fixed for other scores,
+        `choose_threshold` of the validation labels.
     random_state : int
     **evaluation
         Keywords of `evaluate_scores`: types, step_s, series, sliding_window.
@@ -64,7 +65,7 @@ def trivial_rows(
     truth, known = checked_labels(labels), checked_labels(validation_labels)
     places = _positions("positions", positions, series_starts(evaluation.get("series"), len(truth)), len(truth))
     seen = _positions("validation_positions", validation_positions, np.zeros(1, np.int64), len(known))
-    rule = threshold if threshold is not None else choose_threshold(known)
+    rule = choose_threshold(known) if threshold is None or isinstance(threshold, Fixed) else threshold
 
     def judge(validation_scores: Floats, scores: Floats) -> dict[str, Any]:
         value = rule.unfitted().fit(validation_scores, known).value_

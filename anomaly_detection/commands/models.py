@@ -63,7 +63,7 @@ def train(
         str | None,
         typer.Option(
             help="auto (best F1 where validation has labels, else a false-positive rate), percentile, best_f1, "
-            "false_positive_rate, extreme_value or scaled_maximum; with a number: percentile=99.",
+            "false_positive_rate, extreme_value, scaled_maximum or fixed; with a number: percentile=99, fixed=3.73.",
             show_default="auto",
         ),
     ] = None,

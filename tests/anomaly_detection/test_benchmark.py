@@ -55,7 +55,7 @@ def test_trials_are_pooled_at_their_own_thresholds(skab: Path) -> None:
     assert found["missed_alarm_rate"] < 0.1
     assert set(found["roc_auc_per_trial"]) == {"valve1/0", "valve1/1"}
     assert found["roc_auc_mean"] == pytest.approx(np.mean(list(found["roc_auc_per_trial"].values())))
-    assert result.settings["pca"]["threshold"] == 2.18
+    assert result.settings["pca"]["threshold"] == "fixed=2.18"
     assert result.settings["pca"]["baseline_size"] == 600
     # The window reaches back into the rows that taught: the first judged rows are no padding, and no alarm.
     assert found["false_alarm_rate"] < 0.2
@@ -130,7 +130,7 @@ def test_arguments_are_checked_before_anything_is_fitted(skab: Path) -> None:
 
 
 def test_a_threshold_that_cannot_be_pooled_is_told(skab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(protocols.SKAB_SETTINGS, "pca", Setting({}, 0.0))
+    monkeypatch.setitem(protocols.SKAB_SETTINGS, "pca", Setting({}, "fixed=0"))
     with pytest.raises(ValueError, match=r"threshold of pca must be positive to pool trials; got 0\.0 on valve1/0"):
         run_benchmark("skab", skab, detectors=["pca"])
 

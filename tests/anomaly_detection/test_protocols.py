@@ -42,8 +42,7 @@ def test_every_detector_has_a_setting_for_skab_that_it_understands() -> None:
     assert set(SKAB_SETTINGS) == set(DETECTORS)
     for name, setting in SKAB_SETTINGS.items():
         make_detector(name, **setting.options)
-        if isinstance(setting.threshold, str):
-            parse_threshold(setting.threshold)
+        parse_threshold(setting.threshold)
 
 
 def test_csv_takes_a_prepared_folder(prepared_rig: Path) -> None:

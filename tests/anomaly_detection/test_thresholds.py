@@ -14,6 +14,7 @@ from anomaly_detection.thresholds import (
     BestF1,
     ExtremeValue,
     FalsePositiveRate,
+    Fixed,
     Percentile,
     ScaledMaximum,
     choose_threshold,
@@ -22,6 +23,7 @@ from anomaly_detection.thresholds import (
     threshold_from_dict,
 )
 
+REQUIRED = {"fixed": {"limit": 3.0}}
 SCORES = st.lists(st.integers(-5, 12), min_size=1, max_size=60)
 
 
@@ -31,11 +33,15 @@ def labelled(n=2000, seed=0):
     return rng.exponential(size=n) + 3 * labels, labels.astype(int)
 
 
+def make(name):
+    return make_threshold(name, **REQUIRED.get(name, {}))
+
+
 @pytest.mark.parametrize("name", THRESHOLDS)
 class TestEveryThreshold:
     def test_learns_a_finite_value_and_flags_what_is_above(self, name):
         scores, labels = labelled()
-        threshold = make_threshold(name)
+        threshold = make(name)
         assert threshold.fit(scores, labels) is threshold
         assert isinstance(threshold.value_, float)
         value = threshold.value_
@@ -45,7 +51,7 @@ class TestEveryThreshold:
 
     def test_comes_back_exactly_from_json(self, name):
         scores, labels = labelled()
-        threshold = make_threshold(name).fit(scores / 3, labels)
+        threshold = make(name).fit(scores / 3, labels)
         copy = threshold_from_dict(json.loads(json.dumps(threshold.to_dict(), allow_nan=False)))
         assert type(copy) is type(threshold)
         assert copy.value_ == threshold.value_
@@ -54,7 +60,7 @@ class TestEveryThreshold:
 
     def test_unfitted_has_no_value_and_says_so(self, name):
         scores, labels = labelled()
-        fresh = make_threshold(name).fit(scores, labels).unfitted()
+        fresh = make(name).fit(scores, labels).unfitted()
         assert threshold_from_dict(fresh.to_dict()).to_dict()["value"] is None
         with pytest.raises(ValueError, match=rf"'{name}' must be fitted first; call fit"):
             _ = fresh.value_
@@ -62,7 +68,7 @@ class TestEveryThreshold:
     def test_leaves_its_input_alone(self, name):
         scores, labels = labelled()
         scores.flags.writeable = labels.flags.writeable = False
-        make_threshold(name).fit(scores, labels)
+        make(name).fit(scores, labels)
 
     @pytest.mark.parametrize(
         ("scores", "labels", "message"),
@@ -77,23 +83,25 @@ class TestEveryThreshold:
     )
     def test_rejects_what_is_no_score_or_label(self, name, scores, labels, message):
         with pytest.raises(ValueError, match=message):
-            make_threshold(name).fit(scores, labels)
+            make(name).fit(scores, labels)
 
-    def test_needs_normal_rows(self, name):
-        with pytest.raises(ValueError, match=r"labels must hold .*got only 1"):
-            make_threshold(name).fit([1.0, 2.0], [1, 1])
+
+@pytest.mark.parametrize("name", sorted(set(THRESHOLDS) - {"fixed"}))
+def test_every_rule_that_learns_needs_normal_rows(name):
+    with pytest.raises(ValueError, match=r"labels must hold .*got only 1"):
+        make(name).fit([1.0, 2.0], [1, 1])
 
 
 @pytest.mark.parametrize("name", sorted(set(THRESHOLDS) - {"best_f1"}))
 class TestEveryRuleForNormalScores:
     def test_looks_at_normal_rows_only(self, name):
         scores, labels = labelled()
-        with_labels = make_threshold(name).fit(scores, labels)
-        assert with_labels.value_ == make_threshold(name).fit(scores[labels == 0]).value_
+        with_labels = make(name).fit(scores, labels)
+        assert with_labels.value_ == make(name).fit(scores[labels == 0]).value_
 
     @pytest.mark.parametrize("n", [1, 2, 5000])
     def test_survives_constant_scores(self, name, n):
-        value = make_threshold(name).fit(np.full(n, 3.0)).value_
+        value = make(name).fit(np.full(n, 3.0)).value_
         assert value == pytest.approx(4.0 if name == "scaled_maximum" else 3.0, rel=1e-5)
 
 
@@ -115,6 +123,12 @@ def test_the_95th_percentile_caps_precision_and_f1_of_a_perfect_detector():
     assert round(result["f1"], 3) == 0.678
     best = evaluate_scores(labels, scores, threshold=choose_threshold(labels).fit(scores, labels).value_)
     assert best["f1"] == 1
+
+
+@pytest.mark.parametrize("labels", [None, [0, 0], [0, 1], [1, 1]])
+def test_a_fixed_limit_is_the_same_whatever_the_rows(labels):
+    assert Fixed(3.73).fit([1.0, 200.0], labels).value_ == 3.73
+    assert Fixed(0).fit([1.0, 200.0], labels).value_ == 0.0
 
 
 @given(scores=SCORES, rate=st.floats(0, 0.999))
@@ -229,6 +243,10 @@ def test_choose_threshold_follows_the_labels():
         ("extreme_value", {"level": 1}, r"level must lie in \(0, 1\); got 1"),
         ("scaled_maximum", {"factor": 0.9}, "factor must be a finite number of at least 1; got 0.9"),
         ("scaled_maximum", {"quantile": 0}, r"quantile must lie in \(0, 1\]; got 0"),
+        ("fixed", {"limit": -1}, "limit must be a finite number of at least 0; got -1"),
+        ("fixed", {"limit": float("inf")}, "limit must be a finite number of at least 0; got inf"),
+        ("fixed", {"limit": float("nan")}, "limit must be a finite number of at least 0; got nan"),
+        ("fixed", {}, "'fixed' must come with its number, as in fixed=3.73; got none"),
         ("best_f1", {"rate": 0.1}, r"settings of 'best_f1' must be among \[\]; got \['rate'\]"),
         ("percentile", {"_value": 1}, r"must be among \['percentile'\]; got \['_value'\]"),
         ("p95", {}, "threshold must be one of best_f1, .*scaled_maximum; got 'p95'"),
@@ -269,6 +287,7 @@ def test_a_damaged_description_is_refused(change, message):
         ("best_f1", {"name": "best_f1", "settings": {}}),
         ("percentile=99", {"name": "percentile", "settings": {"percentile": 99.0}}),
         ("false_positive_rate=.001", {"name": "false_positive_rate", "settings": {"rate": 0.001}}),
+        ("fixed=3.73", {"name": "fixed", "settings": {"limit": 3.73}}),
         ("extreme_value=1e-5", {"name": "extreme_value", "settings": {"risk": 1e-5, "level": 0.98}}),
     ],
 )
@@ -282,6 +301,8 @@ def test_a_threshold_is_parsed_from_its_name_and_a_number(text, expected):
         ("median", "threshold must be one of best_f1, .*; got 'median'"),
         ("percentile=high", "as in percentile=99; got 'percentile=high'"),
         ("percentile=101", r"got 'percentile=101': percentile must lie in \[0, 100\]"),
+        ("fixed", "'fixed' must come with its number, as in fixed=3.73; got none"),
+        ("fixed=-1", "got 'fixed=-1': limit must be a finite number of at least 0"),
         ("best_f1=3", "got 'best_f1=3': best_f1 has no setting"),
     ],
 )

@@ -8,6 +8,7 @@ import pytest
 from anomaly_detection import load_detector, make_detector
 from anomaly_detection.parts import Parts, read_parts, rows_of
 from anomaly_detection.series import Recording
+from anomaly_detection.thresholds import Fixed
 from anomaly_detection.training import fingerprint, judge, train_detector
 
 
@@ -153,3 +154,9 @@ def test_outliers_that_mute_a_channel_are_told(parts: Parts, tmp_path: Path) -> 
 def test_what_learns_in_one_go_cannot_resume(parts: Parts, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="resume must be left out for pca, which learns in one go"):
         train_detector(make_detector("pca"), parts, tmp_path, resume=True)
+
+
+def test_a_fixed_threshold_is_stored_as_it_was_given(parts: Parts, tmp_path: Path) -> None:
+    report = train_detector(make_detector("pca", threshold="fixed=3.73"), parts, tmp_path)
+    assert (report.threshold_method, report.threshold) == ("fixed", 3.73)
+    assert load_detector(tmp_path).threshold_ == Fixed(3.73)

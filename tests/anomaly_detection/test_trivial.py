@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from anomaly_detection.thresholds import FalsePositiveRate, Percentile
+from anomaly_detection.thresholds import FalsePositiveRate, Fixed, Percentile
 from anomaly_detection.trivial import position_frequency, trivial_rows
 
 
@@ -99,3 +99,13 @@ def test_only_anomalous_validation_rows_give_no_threshold():
 
 def test_undefined_figures_stay_undefined():
     assert math.isnan(trivial_rows([0, 0], [0, 0])["random"]["roc_auc"])
+
+
+def test_a_number_fixed_for_the_scores_of_a_detector_is_none_for_these():
+    labels, positions = files(2, 40, 60)
+    context = {"positions": positions, "validation_positions": positions}
+    by_default = trivial_rows(labels, labels, **context)
+    fixed = trivial_rows(labels, labels, threshold=Fixed(3.73), **context)
+    assert {name: row["threshold"] for name, row in fixed.items()} == {
+        name: row["threshold"] for name, row in by_default.items()
+    }

@@ -206,6 +206,7 @@ def test_the_options_of_the_guide_train_a_vae(tmp_path: Path, prepared_rig: Path
         (("pca", "--set", "n_components=2.5"), "--set n_components must be an integer; got '2.5'"),
         (("pca", "--n-components", "9"), "n_components must be less than the number of channels"),
         (("pca", "--threshold-method", "median"), "--threshold-method must be auto or one of best_f1, "),
+        (("pca", "--threshold-method", "fixed"), "'fixed' must come with its number, as in fixed=3.73"),
         (("pca", "--unit", "speed=m/s"), "units must name channels"),
         (("vae", "--resume"), "No checkpoint.pth in"),
         (("autoencoder", "--hidden-dims", "64.5"), "--hidden-dims must be an integer; got '64.5'"),
