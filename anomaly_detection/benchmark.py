@@ -165,12 +165,14 @@ def _judge(protocol: Protocol, name: str, seed: int | None) -> dict[str, Any]:
 
 def _fit(detector: Detector, trial: Trial) -> Detector:
     """Fit on one trial; what it warns of is told with the trial's name."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        detector.fit(trial.train, trial.train_labels, validation=trial.validation)
-    for warning in caught:
-        warnings.warn(f"{trial.name}: {warning.message}", warning.category, stacklevel=2)
-    return detector
+    caught: list[warnings.WarningMessage] = []
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            return detector.fit(trial.train, trial.train_labels, validation=trial.validation)
+    finally:
+        for warning in caught:
+            warnings.warn(f"{trial.name}: {warning.message}", warning.category, stacklevel=2)
 
 
 def _limit(detector: Detector, setting: Setting, trial: Trial) -> float:

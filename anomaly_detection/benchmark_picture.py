@@ -1,6 +1,7 @@
 """Draw a benchmark: how well each detector ranks, and what its threshold costs in false and missed alarms.
 
-**Conventions**: percent; a bar is the mean over seeds, its line one standard deviation; trivial scores are grey.
+**Conventions**: percent, of all judged rows together as in the table; a bar is the mean over seeds, its line one
+standard deviation; trivial scores are grey.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 _PANELS = {
     "F1": "f1",
-    "AUC": "roc_auc_mean",
+    "AUC": "roc_auc",
     "false alarms (FAR)": "false_alarm_rate",
     "missed alarms (MAR)": "missed_alarm_rate",
 }
@@ -42,7 +43,7 @@ def draw_benchmark(result: "BenchmarkResult", path: Path) -> None:
 
 def _draw_bars(axes: "Axes", rows: dict[str, Sequence[dict[str, Any]]], key: str, trivial: set[str]) -> None:
     for place, (name, runs) in enumerate(rows.items()):
-        values = 100 * np.array([run.get(key, run["roc_auc"]) for run in runs], dtype=float)
+        values = 100 * np.array([run[key] for run in runs], dtype=float)
         spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
         mean = float(values.mean())
         if np.isnan(mean):

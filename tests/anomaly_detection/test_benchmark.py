@@ -1,15 +1,18 @@
 import json
+import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
 from anomaly_detection import benchmark, protocols
-from anomaly_detection.benchmark import run_benchmark
-from anomaly_detection.benchmark_picture import _draw_bars
+from anomaly_detection.benchmark import BenchmarkResult, _fit, run_benchmark
+from anomaly_detection.benchmark_picture import _draw_bars, draw_benchmark
 from anomaly_detection.evaluation import evaluate_scores
 from anomaly_detection.parts import labels_of, read_parts, rows_of
 from anomaly_detection.protocols import Setting
@@ -120,6 +123,15 @@ def test_the_number_of_a_bar_stands_beside_it() -> None:
     assert max(axes.get_xticks()) == 100
 
 
+def test_the_picture_shows_the_numbers_of_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr(Axes, "text", lambda _self, _x, _y, text, **_: shown.append(text))
+    numbers = {"f1": 0.1, "roc_auc": 0.2, "false_alarm_rate": 0.3, "missed_alarm_rate": 0.4}
+    run = {**numbers, "roc_auc_mean": 0.9}
+    draw_benchmark(BenchmarkResult("skab", 2, 10, {"pca": [run]}, {"random": numbers}, {}), tmp_path / "picture.png")
+    assert shown == ["10.0", "10.0", "20.0", "20.0", "30.0", "30.0", "40.0", "40.0"]
+
+
 def test_arguments_are_checked_before_anything_is_fitted(skab: Path) -> None:
     with pytest.raises(ValueError, match=r"detectors must be some of pca, .*; got forest"):
         run_benchmark("skab", skab, detectors=["pca", "forest"])
@@ -153,3 +165,24 @@ def test_a_warning_tells_the_trial_that_it_is_of(skab: Path) -> None:
     frame.to_csv(file, sep=";", index=False)
     with pytest.warns(UserWarning, match="^valve1/1: The level of training series 1 steps at row 150"):
         run_benchmark("skab", skab, detectors=["multiscale"])
+
+
+def test_a_warning_keeps_its_category_and_stops_with_its_trial() -> None:
+    def fit(*_: object, **__: object) -> None:
+        warnings.warn("odd", FutureWarning, stacklevel=1)
+
+    trial = SimpleNamespace(name="valve1/1", train=[], train_labels=None, validation=None)
+    odd = "^valve1/1: odd"
+    for told in (pytest.warns(FutureWarning, match=odd), pytest.raises(FutureWarning, match=odd)):
+        with told:
+            _fit(SimpleNamespace(fit=fit), trial)
+
+
+def test_a_warning_is_told_where_the_fit_fails() -> None:
+    def fit(*_: object, **__: object) -> None:
+        warnings.warn("odd", UserWarning, stacklevel=1)
+        raise ValueError("nothing to learn")
+
+    trial = SimpleNamespace(name="valve1/1", train=[], train_labels=None, validation=None)
+    with pytest.warns(UserWarning, match="^valve1/1: odd"), pytest.raises(ValueError, match="nothing to learn"):
+        _fit(SimpleNamespace(fit=fit), trial)
