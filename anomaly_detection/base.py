@@ -29,7 +29,10 @@ from anomaly_detection.rows import (
     as_rows,
     channel_names,
     check_learnable,
+    labelled,
+    n_rows_of,
     normal_windows,
+    past_the_start,
     split_newest,
 )
 from anomaly_detection.windows import causal_windows, in_chunks
@@ -117,6 +120,10 @@ class Detector(ABC):
     def to_onnx(self) -> bytes:
         """Write the fitted detector as an ONNX model, with the names and shapes of `stored`."""
 
+    def _normal_part(self, stretch: Stretch) -> Stretch:
+        """Return the rows of a training series that may be normal, whatever their labels: all of them."""
+        return stretch
+
     def weights(self) -> bytes | None:
         """Return what `stored` writes beside the model, for those who train on; None where there is nothing."""
         return None
@@ -161,10 +168,13 @@ class Detector(ABC):
             a series without labels.
         validation : (X, y), optional
             For early stopping and the threshold; y may be None. Without it the newest 15 % of each series serve. Where
-            only some of its series have labels, the threshold comes from those.
+            only some of its series have labels, the threshold comes from those; rows that do not fill a window with
+            those before them set none.
 
         Raises
         ------
+        TypeError
+            If `validation` is no pair.
         ValueError
             If X or y are not as described, no series fills a window, or every row is labelled anomalous.
         """
@@ -188,9 +198,9 @@ class Detector(ABC):
     def _learn(self, X: SeriesLike, y: Any, validation: tuple[SeriesLike, Any] | None) -> None:
         train = self._stretches(X, y)
         if validation is None:
-            train, held_out = split_newest(train, self.window_size)
+            train, held_out = self._split(train)
         else:
-            held_out = self._stretches(*validation)
+            held_out = self._stretches(*_pair(validation))
         if max(len(stretch.values) for stretch in train) < self.window_size:
             longest = max(len(stretch.values) for stretch in train)
             raise ValueError(
@@ -204,12 +214,25 @@ class Detector(ABC):
                 f"y must leave a window of {self.window_size} normal rows in a row for the level of a baseline; got "
                 "none. Take a smaller window_size, or no baseline."
             )
-        self._rule(_labelled(held_out or train)[1])  # before the work that it would make useless
+        judged, normal = held_out or train, [self._normal_part(stretch) for stretch in train]
+        if labelled(judged)[1] is None and n_rows_of(normal) < n_rows_of(train):
+            judged = normal  # what comes later is in the other state
+        self._rule(labelled(judged)[1])  # before the work that it would make useless
         _warn_of_constants(train)
         self._fit(train, held_out)
         if self.baseline_size:
-            self._fit_baseline(train, held_out)
-        self._calibrate(held_out or train)
+            self._fit_baseline(normal, held_out)
+        self._calibrate(judged)
+
+    def _split(self, train: list[Stretch]) -> tuple[list[Stretch], list[Stretch]]:
+        """Hold out the newest rows of each series, but of one that ends in another state than its normal one."""
+        kept, held_out = [], []
+        for stretch in train:
+            is_one = len(self._normal_part(stretch).values) == len(stretch.values)
+            older, newest = split_newest([stretch], self.window_size) if is_one else ([stretch], [])
+            kept += older
+            held_out += newest
+        return kept, held_out
 
     def decision_function(self, X: SeriesLike) -> np.ndarray:
         """Score every row: (n_steps,), float64, higher = more anomalous; the scores of a list follow one another.
@@ -311,8 +334,11 @@ class Detector(ABC):
         self.baseline_ = Baseline.fit(normal, size=self.baseline_size, weight=self.baseline_weight)
 
     def _calibrate(self, stretches: list[Stretch]) -> None:
-        stretches, labels = _labelled(stretches)
+        stretches, labels = labelled(stretches)
         scores = self.decision_function([stretch.values for stretch in stretches])
+        filled = past_the_start(stretches, self.window_size)
+        if labels is None or np.unique(labels[filled]).size == np.unique(labels).size:
+            scores, labels = scores[filled], None if labels is None else labels[filled]
         self.threshold_ = self._rule(labels).fit(np.maximum(scores, _ROUNDING), labels)
 
     def _rule(self, labels: np.ndarray | None) -> "Threshold":
@@ -334,18 +360,25 @@ def _warn_of_constants(train: list[Stretch]) -> None:
         )
 
 
-def _labelled(stretches: list[Stretch]) -> tuple[list[Stretch], np.ndarray | None]:
-    """Return the stretches with labels, and these joined; all stretches and None where none has."""
-    labels = [stretch.labels for stretch in stretches if stretch.labels is not None]
-    if not labels:
-        return stretches, None
-    return [stretch for stretch in stretches if stretch.labels is not None], np.concatenate(labels)
+def _pair(validation: Any) -> tuple[Any, Any]:
+    """Return X and y of a validation part."""
+    if not isinstance(validation, tuple) or len(validation) != 2:
+        raise TypeError(
+            f"validation must be a pair (X, y), where y may be None; got {type(validation).__name__}. Write (X, None)."
+        )
+    return validation
 
 
 def check_choice(name: str, value: Any, known: tuple[str, ...]) -> None:
     """Raise ValueError unless `value` is one of `known`."""
     if value not in known:
         raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}.")
+
+
+def check_flag(name: str, value: Any) -> None:
+    """Raise ValueError unless `value` is True or False."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be true or false; got {value!r}.")
 
 
 def check_count(name: str, value: Any, *, least: int = 1) -> None:

@@ -5,10 +5,9 @@ standard deviations (`pca` with the statistic t2 and `spread`); the score of a r
 distances, so that a departure counts that is far out in one of them and not near in the others.
 
 **Conventions**: the windows end at the scored row and have `window_size` rows, a third and a twelfth of that, at least
-2. Each distance is about 1 on the rows it was fitted on, and so is the score. The share of a channel in the score is
-the mean of its shares in the distances; its residual has the sign of the longest window's. The reconstruction is the
-longest window's, the latent vector those of all three. A series begins with its first row repeated, which has no
-spread: the first `window_size` rows of a series score high, whatever the machine does.
+2. Each distance has a mean of about 1 on the rows it was fitted on; the score is a little below. The share of a channel
+in the score is the mean of its shares in the distances; its residual has the sign of the longest window's. The
+reconstruction is the longest window's, the latent vector those of all three.
 
 References
 ----------
@@ -16,18 +15,20 @@ Bakshi B. R.: Multiscale PCA with application to multivariate statistical proces
 idea of several scales; there of wavelets).
 """
 
+import warnings
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import numpy as np
 
-from anomaly_detection.base import Detector, Outputs, check_choice
+from anomaly_detection.base import Detector, Outputs, check_choice, check_flag
 from anomaly_detection.pca import PCADetector
-from anomaly_detection.regimes import regimes_of
-from anomaly_detection.rows import Stretch
+from anomaly_detection.regimes import regimes_of, split_regimes
+from anomaly_detection.rows import Stretch, normal_windows
 from anomaly_detection.scaling import SCALINGS, Scaling
 
 LEAST_DISTANCE = 1e-12  # for its logarithm
+_FEW = 4  # windows without common rows
 
 
 @dataclass(kw_only=True, eq=False)
@@ -56,20 +57,21 @@ class MultiscaleDetector(Detector):
     window_size: int = 60
     scaling: Literal["standard", "minmax", "robust"] = "standard"
     first_regime: bool = False
-    parts_: list[PCADetector] = field(default_factory=list, init=False, repr=False)
-
-    @property
-    def scaling_(self) -> Scaling:
-        """That of the shortest window, the finest."""
-        return self.parts_[0].scaling_
+    parts_: list[PCADetector] = field(init=False, repr=False)
+    scaling_: Scaling = field(init=False, repr=False)  # of the shortest window, the finest
 
     def _check_settings(self) -> None:
         super()._check_settings()
         check_choice("scaling", self.scaling, SCALINGS)
+        check_flag("first_regime", self.first_regime)
         if self.window_size < 2:
             raise ValueError(f"window_size must be an integer of at least 2; got {self.window_size}.")
 
+    def _normal_part(self, stretch: Stretch) -> Stretch:
+        return split_regimes(stretch, self.window_size)[0] if self.first_regime else stretch
+
     def _fit(self, train: list[Stretch], validation: list[Stretch]) -> None:
+        self._check_amount(train)
         sizes = sorted({max(2, self.window_size // 12), max(2, self.window_size // 3), self.window_size})
         series = regimes_of(train, self.window_size) if self.first_regime else [[part] for part in train]
         self.parts_ = [
@@ -78,6 +80,22 @@ class MultiscaleDetector(Detector):
         for part in self.parts_:
             part.channels_ = self.channels_
             part.fit_regimes(series)
+        self.scaling_ = self.parts_[0].scaling_
+
+    def _check_amount(self, train: list[Stretch]) -> None:
+        """Refuse a single normal window; tell of so few that they say little of new ones."""
+        n_windows = sum(int(normal_windows(stretch, self.window_size).sum()) for stretch in train)
+        if n_windows < 2:
+            raise ValueError(
+                f"X must fill at least 2 normal windows of window_size = {self.window_size} rows to learn from; "
+                f"got {n_windows}. Take a smaller window_size."
+            )
+        if n_windows < _FEW * self.window_size:
+            warnings.warn(
+                f"Of {n_windows} normal windows of {self.window_size} rows few have no rows in common: new rows will "
+                "score far above those that taught. Take more rows, or a smaller window_size.",
+                stacklevel=5,
+            )
 
     def _decision_function(self, values: np.ndarray) -> np.ndarray:
         return _geometric_mean([part.window_scores(values) for part in self.parts_])

@@ -16,8 +16,8 @@ part and the size of both, so that the score stays the mean over channels of its
 
 With `first_regime`, the rows of a training series before a lasting step (`regimes`) are normal and their mean is t2's
 center. What comes after still teaches how channels vary and move together, about its own mean, and the step itself
-counts for a little: 2 % of its square is added to the variance, so that the other state scores as far from normal, but
-not as if it had never been seen.
+counts for a little: a share of its square is added to the variance, so that the other state scores as far from normal,
+up to about 4, but not as if it had never been seen.
 
 t2 has a mean of about 1 over the rows it was fitted on. With c channels, a limit such as chi-square's quantile divided
 by its degrees of freedom (c; with `spread` 2 c) needs no further calibration.
@@ -36,15 +36,15 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from anomaly_detection.base import Detector, Outputs, check_choice
-from anomaly_detection.regimes import regimes_of
+from anomaly_detection.base import Detector, Outputs, check_choice, check_flag
+from anomaly_detection.regimes import regimes_of, split_regimes
 from anomaly_detection.rows import Stretch, normal_windows
 from anomaly_detection.scaling import SCALINGS, Scaling, fit_scaling
 from anomaly_detection.windows import full_windows, pad_left
 
 STATISTICS = ("q", "t2", "combined")
-_BLOCK_ROWS = 16_384
-_STEP_SHARE = 0.02
+_STEP_SHARE = 0.24  # of a step's square, over the number of watched quantities: a score of 1 / share at most
+_FIT_BLOCK_BYTES = 1 << 25  # of windows, of which a standard deviation makes a copy
 _LEAST_VARIANCE = 1e-12  # along a direction, as a share of the largest, that is no rounding
 _ROWS_AT_ONCE = 64  # centred
 _BLOCK_BYTES, _LEAST_BLOCK_ROWS = 1 << 20, 1024  # of what is scored at once
@@ -101,11 +101,16 @@ class PCADetector(Detector):
                 f"spread must go with statistic t2 and a window_size of at least 2; got {self.statistic} and "
                 f"{self.window_size}."
             )
+        for name in ("spread", "first_regime"):
+            check_flag(name, getattr(self, name))
         if self.first_regime and self.statistic != "t2":
             raise ValueError(f"first_regime must go with statistic t2; got {self.statistic}.")
 
     def _fit(self, train: list[Stretch], validation: list[Stretch]) -> None:
         self.fit_regimes(regimes_of(train, self.window_size) if self.first_regime else [[part] for part in train])
+
+    def _normal_part(self, stretch: Stretch) -> Stretch:
+        return split_regimes(stretch, self.window_size)[0] if self.first_regime else stretch
 
     def fit_regimes(self, series: list[list[Stretch]]) -> None:
         """Learn from the regimes of each series, of which the first is normal."""
@@ -177,7 +182,8 @@ class PCADetector(Detector):
     def _statistic_of_windows(self, stretch: Stretch, statistic: Callable[..., np.ndarray]) -> np.ndarray:
         windows = full_windows(stretch.values.astype(np.float64, copy=False), self.window_size)
         # Block by block: a standard deviation makes a copy of the windows, which share their rows.
-        blocks = [windows[start : start + _BLOCK_ROWS] for start in range(0, max(1, len(windows)), _BLOCK_ROWS)]
+        size = max(1, _FIT_BLOCK_BYTES // (8 * self.window_size * stretch.values.shape[1]))
+        blocks = [windows[start : start + size] for start in range(0, max(1, len(windows)), size)]
         found = np.concatenate([statistic(block, axis=1) for block in blocks])
         kept: np.ndarray = found[normal_windows(stretch, self.window_size)]
         return kept
@@ -190,7 +196,7 @@ class PCADetector(Detector):
         from sklearn.covariance import ledoit_wolf
 
         covariance, _ = ledoit_wolf(scaled, assume_centered=True)
-        covariance += _STEP_SHARE * steps.T @ steps / max(1, len(steps))
+        covariance += _STEP_SHARE / len(covariance) * steps.T @ steps / max(1, len(steps))
         values, vectors = np.linalg.eigh(covariance)
         floored = np.maximum(values, values.max() * 1e-12)
         precision = (vectors / np.where(floored > 0, floored, 1.0)) @ vectors.T  # 1: where no channel has spread
@@ -279,7 +285,7 @@ def _leaving_something(scaled: np.ndarray, n_components: int) -> int:
         f"statistic q would see rounding: "
         + (f"{fewer} is taken. " if n_directions > 1 else "what lies along them is not told. ")
         + "Constant and copied channels, and few rows, add no direction. The statistic t2 needs none left over.",
-        stacklevel=4,
+        stacklevel=6,
     )
     return fewer
 

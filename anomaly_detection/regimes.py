@@ -27,6 +27,7 @@ _BLOCK = 10
 _LEAST_BLOCKS = 20  # of a series; fewer do not tell a step from chance
 _LEAST_SHARE = 4  # of all rows in the first regime: one part in so many
 _LEAST_LATER = 3  # blocks
+_NEAR, _LEAST_NEAR = 5, 0.5  # blocks on each side of a step, and the part of it that they must show
 _ROUNDING = 1e-9  # of a channel's values, that is no variation
 
 
@@ -96,11 +97,16 @@ def _largest_step(blocks: np.ndarray, first: int) -> tuple[float, int]:
     if not len(places):
         return 0.0, 0
     before, after = places[:, None], n - places[:, None]
-    sums, squares = np.cumsum(blocks, axis=0), np.square(blocks).sum(axis=0)
-    means = sums[places - 1] / before, (sums[-1] - sums[places - 1]) / after
+    sums, squares = np.cumsum(np.vstack([np.zeros(n_channels), blocks]), axis=0), np.square(blocks).sum(axis=0)
+    means = sums[places] / before, (sums[-1] - sums[places]) / after
     within = (squares - before * means[0] ** 2 - after * means[1] ** 2) / n
-    least = np.maximum(1e-12 * squares / n, np.finfo(np.float64).tiny)  # of a channel that does nothing but step
-    by_chance = n_channels * n / (before * after).ravel()
-    sizes = ((means[1] - means[0]) ** 2 / np.maximum(within, least)).sum(axis=1) - by_chance
+    within = np.maximum(within, np.maximum(1e-12 * squares / n, np.finfo(np.float64).tiny))  # 0 where all is step
+    by_chance = n_channels * n / (before * after).ravel() * n / (n - 4)  # the mean of an F statistic
+    sizes = ((means[1] - means[0]) ** 2 / within).sum(axis=1)
+    # A trend or a slow swing differs as much from one half to the other, but not from one minute to the next.
+    low, high = np.maximum(places - _NEAR, 0), np.minimum(places + _NEAR, n)
+    near = (sums[high] - sums[places]) / (high - places)[:, None] - (sums[places] - sums[low]) / (places - low)[:, None]
+    is_sudden = (near**2 / within).sum(axis=1) >= _LEAST_NEAR**2 * sizes
+    sizes = np.where(is_sudden, sizes - by_chance, 0.0)
     best = int(sizes.argmax())
     return float(np.sqrt(max(sizes[best], 0.0))), int(places[best])

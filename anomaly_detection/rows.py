@@ -176,3 +176,23 @@ def split_newest(stretches: list[Stretch], window_size: int) -> tuple[list[Stret
         train.append(Stretch(stretch.values[:cut], None if labels is None else labels[:cut]))
         held_out.append(Stretch(stretch.values[cut:], None if labels is None else labels[cut:]))
     return train, held_out
+
+
+def labelled(stretches: list[Stretch]) -> tuple[list[Stretch], np.ndarray | None]:
+    """Return the stretches with labels, and these joined; all stretches and None where none has."""
+    labels = [stretch.labels for stretch in stretches if stretch.labels is not None]
+    if not labels:
+        return stretches, None
+    return [stretch for stretch in stretches if stretch.labels is not None], np.concatenate(labels)
+
+
+def past_the_start(stretches: list[Stretch], window_size: int) -> np.ndarray:
+    """Which rows, of all series joined, fill a window with the rows before them; every row where that is none."""
+    lengths = [len(stretch.values) for stretch in stretches]
+    filled: np.ndarray = np.concatenate([np.arange(length) >= window_size - 1 for length in lengths])
+    return filled if filled.any() else np.ones_like(filled)
+
+
+def n_rows_of(stretches: list[Stretch]) -> int:
+    """Rows of all stretches together."""
+    return sum(len(stretch.values) for stretch in stretches)

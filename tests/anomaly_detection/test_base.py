@@ -35,8 +35,9 @@ class TestFit:
         detector = make(name, threshold="percentile=100", baseline_size=baseline_size)
         series = [normal_rows(60, 1), normal_rows(30, 2)]
         detector.fit(series, validation=(series, None))
-        assert detector.threshold_.value_ == detector.decision_function(series).max()
-        assert detector.predict(series).sum() == 0
+        scores = [detector.decision_function(rows)[detector.window_size - 1 :] for rows in series]
+        assert detector.threshold_.value_ == np.concatenate(scores).max()
+        assert not any(detector.predict(rows)[detector.window_size - 1 :].any() for rows in series)
 
 
 @pytest.mark.parametrize("name", ["pca", "multiscale", "knn"])  # networks refuse it: their loss is infinite
@@ -46,3 +47,25 @@ def test_a_threshold_can_be_reached_whatever_it_was_set_on(name: str) -> None:
     far[40] = 1e18
     detector = make(name, threshold="percentile=100").fit(rows, validation=(far, None))
     assert detector.threshold_.value_ == detector.decision_function(far).max() <= LARGEST_SCORE
+
+
+@pytest.mark.parametrize("name", ["pca", "knn", "multiscale"])
+def test_rows_that_fill_no_window_set_no_threshold(name: str) -> None:
+    rng = np.random.default_rng(0)
+    options = {"statistic": "t2"} if name == "pca" else {}
+    detector = make(name, window_size=60, **options).fit(rng.normal(size=(5000, 3)))
+    scores = detector.decision_function(rng.normal(size=(5000, 3)))
+    assert detector.threshold_.value_ < 2 * np.quantile(scores[59:], 0.99) < 0.5 * scores[0]
+
+
+def test_rows_at_the_start_count_where_nothing_else_is_anomalous() -> None:
+    rows, labels = normal_rows(60, 1), np.zeros(60, dtype=int)
+    labels[:3] = 1
+    rows[:3] += 9
+    detector = make("pca", window_size=9).fit(normal_rows(200, 2), validation=(rows, labels))
+    assert detector.threshold_.name == "best_f1"
+
+
+def test_a_validation_part_is_a_pair() -> None:
+    with pytest.raises(TypeError, match=r"validation must be a pair \(X, y\), .*; got ndarray. Write \(X, None\)"):
+        make("pca").fit(normal_rows(60, 1), validation=normal_rows(60, 1))

@@ -299,7 +299,7 @@ class TestFit:
         assert alone.threshold_.name == split.threshold_.name == "best_f1"
         assert alone.threshold_.value_ == split.threshold_.value_
 
-    @pytest.mark.filterwarnings("ignore:n_components = 2 spans")
+    @pytest.mark.filterwarnings("ignore:n_components = 2 spans", "ignore:Of 2 normal windows")
     def test_a_series_that_hardly_fills_a_window_teaches_whole(self, name: str) -> None:
         size = make(name, window_size=9).window_size
         detector = make(name, window_size=9).fit(normal_rows(size + 1, 1))

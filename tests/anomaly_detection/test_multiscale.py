@@ -1,8 +1,10 @@
+import warnings
+
 import numpy as np
 import onnxruntime
 import pytest
 
-from anomaly_detection.multiscale import MultiscaleDetector
+from anomaly_detection.multiscale import MultiscaleDetector, _geometric_mean
 from anomaly_detection.pca import PCADetector
 from anomaly_detection.windows import causal_windows
 
@@ -105,3 +107,67 @@ def test_one_warning_for_three_windows() -> None:
 def test_a_window_of_one_row_has_no_spread() -> None:
     with pytest.raises(ValueError, match="window_size must be an integer of at least 2; got 1"):
         MultiscaleDetector(window_size=1).fit(correlated())
+
+
+def test_the_geometric_mean_of_almost_nothing() -> None:
+    assert _geometric_mean([np.array([1e-6, 0.0]), np.array([1.0, 1.0])]) == pytest.approx([1e-3, 1e-6])
+
+
+def test_defaults() -> None:
+    rows = correlated()
+    rows[300:, 1] += 50
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # no step is sought
+        detector = MultiscaleDetector(scaling="robust").fit(rows, validation=(rows, None))
+    assert [(p.window_size, p.scaling) for p in detector.parts_] == [(5, "robust"), (20, "robust"), (60, "robust")]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"baseline_size": -1}, "baseline_size must"),
+        ({"threshold": "high"}, "threshold"),
+        ({"first_regime": "no"}, "first_regime must be true or false; got 'no'"),
+    ],
+)
+def test_settings_are_checked_first(options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        MultiscaleDetector(**options).fit(correlated())
+
+
+def test_series_are_no_regimes_of_each_other() -> None:
+    rng = np.random.default_rng(0)
+    train = [rng.normal(size=(400, 3)), rng.normal(size=(400, 3)) + 4]
+    detector = MultiscaleDetector(window_size=6).fit(rng.normal(size=(400, 2)))  # nothing of this stays
+    detector.fit(train, validation=(train, None))
+    assert [part.window_size for part in detector.parts_] == [2, 6]
+    for part in detector.parts_:
+        alone = PCADetector(statistic="t2", spread=True, window_size=part.window_size)
+        alone.fit(train, validation=(train, None))
+        np.testing.assert_allclose(part.window_scores(train), alone.decision_function(train))
+
+
+@pytest.mark.filterwarnings("ignore:No channel varies")
+def test_the_graph_of_what_never_varied() -> None:
+    detector = MultiscaleDetector(window_size=6).fit(np.ones((300, 2)))
+    session = onnxruntime.InferenceSession(detector.to_onnx(), providers=["CPUExecutionProvider"])
+    windows = np.ones((2, 6, 2), dtype=np.float32)
+    windows[1, :, 0] += np.float32(1e-5)
+    score, residual = session.run(["score", "residual"], {"window": windows})
+    assert score[0] == pytest.approx(1e-12, rel=1e-4)
+    np.testing.assert_allclose(np.square(residual).mean(axis=1), score, rtol=1e-4)
+    assert abs(residual[1, 1]) < 1e-3 * abs(residual[1, 0])
+
+
+@pytest.mark.filterwarnings("ignore:No channel varies")
+def test_the_residual_makes_the_score_where_no_channel_departs() -> None:
+    outputs = MultiscaleDetector(window_size=6).fit(np.ones((300, 2))).outputs(np.ones((30, 2)))
+    np.testing.assert_allclose(np.square(outputs.residual).mean(axis=1), outputs.score)
+
+
+def test_too_few_windows_are_refused_and_few_are_told() -> None:
+    rows = correlated(60)
+    with pytest.raises(ValueError, match="at least 2 normal windows of window_size = 60 rows to learn from; got 1"):
+        MultiscaleDetector().fit(rows, validation=(rows, None))
+    with pytest.warns(UserWarning, match="Of 11 normal windows of 50 rows few have no rows in common"):
+        MultiscaleDetector(window_size=50).fit(rows, validation=(rows, None))

@@ -4,10 +4,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.covariance import ledoit_wolf
 
+from anomaly_detection.base import Detector
+from anomaly_detection.multiscale import MultiscaleDetector
 from anomaly_detection.pca import PCADetector
 from anomaly_detection.regimes import STEP_LIMIT, regimes_of, split_regimes
+from anomaly_detection.registry import make_detector
 from anomaly_detection.rows import Stretch
+from anomaly_detection.windows import full_windows
 
 
 def noise(n_steps: int = 400, n_channels: int = 3, seed: int = 0) -> np.ndarray:
@@ -114,6 +119,73 @@ def test_a_step_is_told() -> None:
     assert [len(regimes) for regimes in series] == [1, 2]
 
 
+@pytest.mark.parametrize(("height", "expected"), [(5.9, [400]), (6.1, [200, 200])])
+def test_a_step_has_six_standard_deviations_of_blocks(height: float, expected: list[int]) -> None:
+    rows = np.repeat(np.tile([1.0, -1.0], 20), 10)[:, None]
+    rows[200:] += height
+    assert lengths(rows) == expected
+
+
+def test_steps_of_several_channels_add_up() -> None:
+    rows = np.repeat(np.tile([[1.0], [-1.0]], (20, 9)), 10, axis=0)
+    rows[200:] += 2.5
+    assert lengths(rows[:, :4]) == [400]
+    assert lengths(rows) == [200, 200]
+
+
+@pytest.mark.parametrize("n_channels", [1, 8, 50])
+def test_a_trend_and_a_slow_swing_are_no_steps(n_channels: int) -> None:
+    trend = np.linspace(0, 10, 400)[:, None] + noise(400, n_channels)
+    swing = 10 * np.sin(np.linspace(0, 2 * np.pi, 4000))[:, None] + noise(4000, n_channels)
+    assert lengths(trend) == [400]
+    assert lengths(swing) == [4000]
+
+
+def test_a_step_that_takes_a_minute_is_one() -> None:
+    rows = noise()
+    rows[250:310, 1] += np.linspace(0, 8, 60)
+    rows[310:, 1] += 8
+    first, *_ = lengths(rows)
+    assert 250 <= first <= 310
+
+
+def test_two_hundred_rows_suffice() -> None:
+    assert lengths(stepped((100, 9.0), n_steps=200)) == [100, 100]
+
+
+@pytest.mark.parametrize("level", [101_325.3, -101_325.3])
+def test_what_is_rounding(level: float) -> None:
+    rows = noise()
+    rows[:, 0] = level
+    rows[200:, 0] *= 1 + 1e-12
+    assert lengths(rows) == [400]
+    rows[200:, 0] += 0.01
+    assert lengths(rows) == [200, 200]
+
+
+def test_an_earlier_step_may_lie_thirty_rows_before_the_later() -> None:
+    assert lengths(stepped((110, 5.0), (140, 25.0))) == [110, 30, 260]
+
+
+def test_channels_that_do_nothing_have_no_step() -> None:
+    assert lengths(np.ones((200, 500))) == [200]
+
+
+def test_all_later_rows_are_told_and_where_it_was_asked_for() -> None:
+    with pytest.warns(UserWarning, match="the 290 from there on"):
+        regimes_of([Stretch(stepped((110, 4.0), (250, 12.0)))], 1)
+    rows = stepped((250, 9.0))
+    with pytest.warns(UserWarning, match="steps at row 250") as caught:
+        PCADetector(statistic="t2", first_regime=True).fit(rows, validation=(rows, None))
+    assert caught[0].filename == __file__
+
+
+def test_float32_steps_where_float64_does() -> None:
+    rows = (1_000_000 + 0.125 * noise()).astype(np.float32)
+    rows[200:, 1] += np.float32(0.375)
+    assert lengths(rows) == lengths(rows.astype(np.float64)) == [200, 200]
+
+
 class TestOfADetector:
     SETTINGS = {"statistic": "t2", "window_size": 10, "spread": True}
 
@@ -131,15 +203,13 @@ class TestOfADetector:
 
     @pytest.mark.filterwarnings("ignore:The level of training series")
     def test_mean_and_covariance_by_hand(self) -> None:
-        from sklearn.covariance import ledoit_wolf
-
         rows = stepped((250, 5.0))
         detector = PCADetector(statistic="t2", first_regime=True).fit(rows, validation=(rows, None))
         step = rows[250:].mean(axis=0) - rows[:250].mean(axis=0)
         moved = np.concatenate([rows[:250], rows[250:] - step])
         scale = moved.std(axis=0)
         scaled = (moved - rows[:250].mean(axis=0)) / scale
-        covariance = ledoit_wolf(scaled, assume_centered=True)[0] + 0.02 * np.outer(step / scale, step / scale)
+        covariance = ledoit_wolf(scaled, assume_centered=True)[0] + 0.24 / 3 * np.outer(step / scale, step / scale)
         away = (rows - rows[:250].mean(axis=0)) / scale
         expected = np.einsum("ij,jk,ik->i", away, np.linalg.inv(covariance), away) / 3
         np.testing.assert_allclose(detector.decision_function(rows), expected, rtol=1e-6)
@@ -166,3 +236,82 @@ class TestOfADetector:
     def test_other_statistics_refuse_it(self, statistic: str) -> None:
         with pytest.raises(ValueError, match=f"first_regime must go with statistic t2; got {statistic}"):
             PCADetector(statistic=statistic, first_regime=True).fit(noise())
+
+    @pytest.mark.parametrize("detector", [MultiscaleDetector(window_size=250), PCADetector(statistic="t2")])
+    @pytest.mark.filterwarnings("ignore:Of 151 normal windows")
+    def test_no_regime_is_shorter_than_the_longest_window(self, detector: Detector) -> None:
+        rows = stepped((160, 9.0))
+        detector.window_size, detector.first_regime = 250, True
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message="The level")
+            detector.fit(rows, validation=(rows, None))
+
+    @pytest.mark.filterwarnings("ignore:The level of training series")
+    def test_means_and_spreads_of_two_series_that_step_by_hand(self) -> None:
+        train = [noise(seed=1), noise(seed=2) + np.array([0, 0, 6])]
+        train[0][250:] = 3 * train[0][250:] + [0, 9, 0]
+        train[1][150:] = 0.5 * train[1][150:] - [9, 0, 0]
+        detector = PCADetector(statistic="t2", window_size=5, spread=True, first_regime=True)
+        detector.fit(train, validation=(train, None))
+        cuts = [len(split_regimes(Stretch(rows), 5)[0].values) for rows in train]
+        found, steps = {}, {}
+        for name in ("mean", "std"):
+            parts, steps[name] = [], []
+            for rows, cut in zip(train, cuts, strict=True):
+                first, later = (getattr(full_windows(part, 5), name)(axis=1) for part in (rows[:cut], rows[cut:]))
+                steps[name].append(later.mean(0) - first.mean(0))
+                parts += [first, later - steps[name][-1]]
+            found[name] = np.concatenate(parts)
+        center, scale = found["mean"].mean(0), found["mean"].std(0)
+        middle, spread = (found["std"] / scale).mean(0), (found["std"] / scale).std(0)
+        watched = np.hstack([(found["mean"] - center) / scale, (found["std"] / scale - middle) / spread])
+        both = np.hstack([np.array(steps["mean"]) / scale, np.array(steps["std"]) / scale / spread])
+        covariance = ledoit_wolf(watched, assume_centered=True)[0] + 0.24 / 6 * both.T @ both / 2
+        windows = full_windows(train[0], 5)
+        away = np.hstack([(windows.mean(1) - center) / scale, (windows.std(1) / scale - middle) / spread])
+        expected = np.einsum("ij,jk,ik->i", away, np.linalg.inv(covariance), away) / 6
+        np.testing.assert_allclose(detector.decision_function(train[0])[4:], expected, rtol=1e-6)
+
+    @pytest.mark.filterwarnings("ignore:The level of training series")
+    @pytest.mark.parametrize("n_channels", [4, 40])
+    def test_the_other_state_scores_as_far_from_normal_whatever_the_number_of_channels(self, n_channels: int) -> None:
+        rows = noise(1000, n_channels)
+        rows[400:] += 3
+        detector = PCADetector(statistic="t2", first_regime=True).fit(rows, validation=(rows, None))
+        before, after = (np.median(detector.decision_function(rows)[part]) for part in (slice(400), slice(400, None)))
+        assert 2.5 < after / before < 6
+
+    @pytest.mark.filterwarnings("ignore:The level of training series")
+    @pytest.mark.parametrize("validated", [False, True])
+    @pytest.mark.parametrize("name", ["pca", "multiscale"])
+    def test_the_threshold_and_the_level_are_those_of_the_normal_state(self, name: str, validated: bool) -> None:
+        options = {"statistic": "t2", "window_size": 12} if name == "pca" else {"window_size": 12}
+        rows = noise(2000)
+        rows[900:, :2] += 4
+        train, newest = (rows[:1700], (rows[1700:], None)) if validated else (rows, None)
+        detector = make_detector(name, **options, first_regime=True, baseline_size=50).fit(train, validation=newest)
+        normal = detector.window_scores(rows[:900])[11:]
+        assert detector.baseline_.level == pytest.approx(np.exp(np.log(normal).mean()))
+        plain = make_detector(name, **options, first_regime=True).fit(train, validation=newest)
+        assert plain.predict(noise(1000, seed=5))[12:].mean() < 0.05
+        assert plain.predict(rows)[920:].mean() > 0.9
+
+    def test_labelled_validation_rows_set_the_threshold_as_ever(self) -> None:
+        rows, labels = stepped((250, 5.0)), np.zeros(400, dtype=int)
+        labels[300:] = 1
+        with pytest.warns(UserWarning, match="steps at row 250"):
+            detector = PCADetector(statistic="t2", first_regime=True).fit(rows, validation=(rows, labels))
+        assert detector.threshold_.name == "best_f1"
+
+    @pytest.mark.filterwarnings("ignore:The level of training series 2")
+    def test_only_series_without_a_step_are_held_out_from(self) -> None:
+        series = [noise(seed=1), stepped((250, 5.0))]
+        detector = PCADetector(statistic="t2", first_regime=True)
+        kept, held_out = detector._split([Stretch(rows) for rows in series])
+        assert [len(part.values) for part in kept] == [340, 400]
+        assert [len(part.values) for part in held_out] == [60]
+
+    @pytest.mark.parametrize("name", ["spread", "first_regime"])
+    def test_flags_are_flags(self, name: str) -> None:
+        with pytest.raises(ValueError, match=f"{name} must be true or false; got 'no'"):
+            PCADetector(statistic="t2", window_size=2, **{name: "no"}).fit(noise())
