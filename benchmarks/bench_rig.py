@@ -87,10 +87,12 @@ def main() -> None:
         "--drift-per-s", type=float, nargs=2, default=DRIFT_PER_S, metavar=("LOW", "HIGH"), help="growth of drifts"
     )
     options = parser.parse_args()
-    for mode, size, detectors in _plan(options.detectors, options.full):
-        if mode in (options.mode or MODES):
-            seeds = options.seeds or (SEEDS[:1] if size is SHORT else SEEDS)
-            _measure_and_print(mode, size, detectors, seeds, tuple(options.drift_per_s))
+    plan = [step for step in _plan(options.detectors, options.full) if step[0] in (options.mode or MODES)]
+    if unplanned := sorted(set(options.mode or ()) - {mode for mode, _, _ in plan}):
+        parser.error(f"--mode {' '.join(unplanned)} is for {CHOSEN} alone: add it to --detectors, or give --full")
+    for mode, size, detectors in plan:
+        seeds = options.seeds or (SEEDS[:1] if size is SHORT else SEEDS)
+        _measure_and_print(mode, size, detectors, seeds, tuple(options.drift_per_s))
 
 
 def _plan(detectors: list[str], full: bool) -> list[tuple[str, Size, list[str]]]:

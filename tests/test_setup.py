@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from importlib.metadata import distributions
 from pathlib import Path
@@ -206,3 +207,11 @@ class TestReadme:
         links = {(page, link) for page in pages for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())}
         assert links
         assert [(page.name, link) for page, link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("modes", [["samples"], ["episodes", "samples"]])
+def test_a_benchmark_refuses_what_it_would_not_measure(modes: list[str]) -> None:
+    command = [sys.executable, "benchmarks/bench_rig.py", "--detectors", "pca", "--mode", *modes]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--mode samples is for tcn alone: add it to --detectors, or give --full" in done.stderr
