@@ -24,14 +24,13 @@ from anomaly_detection.tables.columns import Roles, find_roles, tell_guessed_dat
 from anomaly_detection.tables.files import TableFile, list_table_files
 from anomaly_detection.tables.filling import fill_forward, first_values, last_known, rows_by_group
 from anomaly_detection.tables.options import DEFAULT_MAX_GAP_STEPS, ReadOptions
-from anomaly_detection.tables.repairs import RepairLog, repair_text
+from anomaly_detection.tables.repairs import RepairLog, listed, repair_text
 from anomaly_detection.tables.rows import names_of, read_values, times_of
 from anomaly_detection.tables.stretches import DEFAULT_STEP_S, NO_TIME_COLUMN, step_sizes_s
 
 DEFAULT_CHUNK_ROWS = 100_000
 _HEAD_ROWS = 1000
 _IGNORED = "{n} other column{s} ignored: {names}"
-_NAMED_COLUMNS = 8
 _BACKWARD = "{n} row{s} earlier than the row before scored as the start of a new series: sort the rows first"
 _UNNAMED = repairs.NO_MACHINE + " scored as those of one machine"
 _REPEATED = "{n} row{s} with the timestamp of the row before scored like any other"
@@ -143,8 +142,7 @@ class _Stream:
         used = {roles.time, roles.machine, roles.kind, roles.mode, *roles.labels, *roles.channels}
         columns = dict.fromkeys(name for file in files for name in file.columns)
         others = [name for name in columns if name not in used and not name.startswith("Unnamed: ")]
-        shown = ", ".join(others[:_NAMED_COLUMNS]) + (", ..." if len(others) > _NAMED_COLUMNS else "")
-        self.log.add(repair_text(_IGNORED, names=shown), len(others))
+        self.log.add(repair_text(_IGNORED, names=listed(others)), len(others))
         self.last_values: dict[object, NDArray[np.float64]] = {}
         self.last_times: dict[object, np.datetime64] = {}
         self.rows_of: dict[object, int] = {}

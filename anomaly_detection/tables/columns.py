@@ -29,7 +29,7 @@ from anomaly_detection.tables.cells import (
 )
 from anomaly_detection.tables.files import TableFile
 from anomaly_detection.tables.options import MACHINE_NAMES, ReadOptions
-from anomaly_detection.tables.repairs import RepairLog, repair_text
+from anomaly_detection.tables.repairs import RepairLog, listed, repair_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +44,8 @@ _COUNTER_ROWS = 100
 _COUNTER_VALUES = 20
 _COUNTER_FALLS = 0.01
 
-_EMPTY = "{n} column{s} without a value left out"
+_EMPTY = "{n} column{s} without a value left out: {names}"
+_BLANK = "{n} column{s} without a name or a value left out"
 _UNNAMED = "{n} column{s} without a name left out"
 _GUESSED = "day and month are a guess: {cell!r} is read as {date}; write the times as 2026-12-31 if it is wrong"
 _LEFT_OUT = "column {column!r} left out: {reason}"
@@ -209,14 +210,15 @@ def _given_channels(tables: Sequence[Table], channels: tuple[str, ...], taken: s
 
 def _channels(tables: Sequence[Table], columns: Sequence[str], roles: Roles, log: RepairLog) -> tuple[str, ...]:
     kinds = {name: [kind_of(frame[name], file.decimal) for file, frame in tables if name in frame] for name in columns}
-    chosen = []
-    for name in columns:
-        reason = _reason_to_leave_out(name, kinds[name], tables, roles)
-        if reason is None:
-            chosen.append(name)
-        elif reason in (_EMPTY, _UNNAMED):
+    reasons = {name: _reason_to_leave_out(name, kinds[name], tables, roles) for name in columns}
+    chosen = [name for name, reason in reasons.items() if reason is None]
+    empty = [name for name, reason in reasons.items() if reason == _EMPTY]
+    for name, reason in reasons.items():
+        if reason == _EMPTY:
+            log.add(repair_text(_EMPTY, names=listed(empty)))
+        elif reason in (_BLANK, _UNNAMED):
             log.add(reason)
-        else:
+        elif reason is not None:
             log.add(repair_text(_LEFT_OUT, column=name, reason=reason))
     _check_same_channels(tables, chosen)
     if not chosen:
@@ -227,10 +229,11 @@ def _channels(tables: Sequence[Table], columns: Sequence[str], roles: Roles, log
 
 def _reason_to_leave_out(name: str, kinds: Sequence[str], tables: Sequence[Table], roles: Roles) -> str | None:
     numbers = [frame[name] for _, frame in tables if name in frame.columns]
-    if set(kinds) == {"empty"}:
-        return _EMPTY
+    is_empty = set(kinds) == {"empty"}
     if name.startswith("Unnamed: "):
-        return _UNNAMED
+        return _BLANK if is_empty else _UNNAMED
+    if is_empty:
+        return _EMPTY
     if name.lower() in (*_NEVER_CHANNELS, *LABEL_NAMES):
         return "never a channel"
     if "text" in kinds:

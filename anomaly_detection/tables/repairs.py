@@ -5,8 +5,10 @@ add up, file by file. No repairs give no sentences.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 
 _NAMED_FILES = 5
+_NAMED_COLUMNS = 8
 
 # Used by both the whole reading and the reading in chunks.
 INFINITE = "{n} infinite cell{s} of channel {column!r} counted as missing"
@@ -79,6 +81,18 @@ def counted(n: int, what: str) -> str:
     ('1 row', '20,000 rows')
     """
     return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Name columns, the first few where they are many.
+
+    Examples
+    --------
+    >>> listed(["x", "y"]), listed("abcdefghij")
+    ('x, y', 'a, b, c, d, e, f, g, h and 2 more')
+    """
+    more = len(names) - _NAMED_COLUMNS
+    return ", ".join(names[:_NAMED_COLUMNS]) + (f" and {more} more" if more > 0 else "")
 
 
 def _sentence(text: str, files: Counter[str], example: str | None) -> str:

@@ -59,7 +59,7 @@ def test_a_table_like_a_real_robots(read):
     assert series.times[0] == np.datetime64("2026-10-26T08:17:21.847")
     assert recording.repairs == (
         "column 'Num' left out: an identifier.",
-        "3 columns without a value left out.",
+        "3 columns without a name or a value left out.",
         "1 missing label of column 'Stop' counted as normal (a).",
         "1 missing cell filled with the last value of the channel (a).",
         "channel 'cycle' is constant; it is kept.",

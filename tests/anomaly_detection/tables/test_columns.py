@@ -106,9 +106,20 @@ def test_counters_and_identifiers_can_be_asked_for():
 
 
 def test_empty_and_nameless_columns():
-    roles, told = roles_of({"x": [1.5, 2.0], "Unnamed: 1": [0, 1], "y": [None, None], "Unnamed: 3": [None, None]})
+    empty = [None, None]
+    columns = {"x": [1.5, 2.0], "Unnamed: 1": [0, 1], "y": empty, "Unnamed: 3": empty, "{z}": empty}
+    roles, told = roles_of(columns)
     assert roles.channels == ("x",)
-    assert told == ("1 column without a name left out.", "2 columns without a value left out.")
+    assert told == (
+        "1 column without a name left out.",
+        "2 columns without a value left out: y, {z}.",
+        "1 column without a name or a value left out.",
+    )
+
+
+def test_of_many_empty_columns_some_are_named():
+    _, told = roles_of({"x": [1.5], **{f"y{place}": [None] for place in range(20)}})
+    assert told == ("20 columns without a value left out: y0, y1, y2, y3, y4, y5, y6, y7 and 12 more.",)
 
 
 def test_a_column_that_is_empty_in_one_file_only_is_a_channel():
