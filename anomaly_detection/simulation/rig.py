@@ -16,10 +16,10 @@ goes back to normal. Mode "samples" is how such rigs were first written, for com
 itself and of a random type; k is the number of the reading; the drift's offset is shared by all machines, grows by
 0.01 at each DRIFT reading and never goes back. Single readings of DRIFT and CYCLIC look much like normal ones.
 
-The growth of a drift is our choice, since none is published: 0.31 to 0.44 per second, drawn per episode, takes the
-temperature of a drift of mean length (160 s) as far as spikes are off (25 to 35 °C). It moves the vibration by one
-standard deviation in 5 to 6 s, so the first seconds of every drift are hard to tell. At 0.1 to 0.2 that takes 10 to
-20 s, and not even a filter that knows all rules finds 90 % of a drift's rows (``benchmarks/bench_rig.py``).
+The growth of a drift is our choice, since none is published. At 0.31 to 0.44 per second, drawn per episode, one of mean
+length (160 s) ends 25 to 35 °C off, as far as a spike in temperature, and 5 to 7 mm/s, three times as far in vibration,
+which moves by one standard deviation in 4.5 to 6.5 s. At 0.1 to 0.2 it takes 10 to 20 s, and not even a filter that
+knows all rules finds 90 % of a drift's rows (``benchmarks/bench_rig.py``).
 """
 
 from collections.abc import Sequence
