@@ -267,6 +267,9 @@ def _make(name: str, given: dict[str, Any], texts: dict[str, str], *, no_cuda: b
 
     chosen = {key: value for key, value in given.items() if value is not None}
     known = {f.name: f.default for f in fields(DETECTORS[name]) if f.init}
+    if unknown := [key for key in chosen if key not in known]:
+        option = {"random_state": "--seed"}.get(unknown[0], "--" + unknown[0].replace("_", "-"))
+        raise ValueError(f"{option} must be left out for {name}, which has no such setting; it has {', '.join(known)}.")
     if no_cuda and "device" in known:
         chosen["device"] = "cpu"
     for key, text in texts.items():

@@ -196,7 +196,11 @@ def test_the_options_of_the_guide_train_a_vae(tmp_path: Path, prepared_rig: Path
             "--model-type must be one of pca, multiscale, knn, autoencoder, vae, tcn, lstm; got 'svm'",
         ),
         (("pca", "--model-type", "vae"), "--model-type must agree with the detector 'pca'; got 'vae'"),
-        (("pca", "--latent-dim", "3"), "pca has no setting latent_dim"),
+        (
+            ("pca", "--latent-dim", "3"),
+            "--latent-dim must be left out for pca, which has no such setting; it has window_size",
+        ),
+        (("multiscale", "--seed", "1"), "--seed must be left out for multiscale, which has no such setting"),
         (("pca", "--set", "statistic"), "--set must be NAME=VALUE"),
         (("pca", "--baseline-size", "6", "--set", "baseline_size=1"), "baseline_size must be given once; got 6 by its"),
         (("vae", "--latent-dim", "3", "--set", "latent-dim=5"), "latent_dim must be given once; got 3 by its option"),
