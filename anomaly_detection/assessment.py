@@ -13,7 +13,7 @@ import numpy as np
 from anomaly_detection.evaluation import evaluate_scores
 from anomaly_detection.parts import Parts, labels_of, lengths_of, read_parts, rows_of, truth_of
 from anomaly_detection.preparation import as_prepared
-from anomaly_detection.scoring import order_notes, step_notes
+from anomaly_detection.scoring import order_notes, short_notes, step_notes
 from anomaly_detection.series import Recording, Series, read_series
 from anomaly_detection.stored import load_detector
 from anomaly_detection.tables.options import ReadOptions
@@ -86,7 +86,9 @@ def assess(model_dir: Path, data: Path, *, part: str = "test", options: ReadOpti
     told_step_s = parts.training.step_s if parts.training.step_is_told else None  # of all parts
     whole = part == "all" and data.is_dir()  # the parts joined again
     drawn = () if whole else order_notes(detector, data)
-    notes = (*drawn, *step_notes(detector, told_step_s), *_one_class_notes(labels))
+    lengths = lengths_of(recording)
+    short = short_notes(detector, sum(n < detector.window_size for n in lengths), len(lengths))
+    notes = (*(drawn or short), *step_notes(detector, told_step_s), *_one_class_notes(labels))
     return Assessment({detector.name: result}, trivial, notes)
 
 

@@ -42,8 +42,8 @@ class ScoringReport:
         Rows, and rows whose score exceeds the threshold.
     threshold : float
     repairs : tuple of str
-        What was repaired while reading, one sentence each; first, where the rows have another time step than those
-        that taught, that they do.
+        What was repaired while reading, one sentence each; first, where it is so, that the rows have another time step
+        than those that taught, and that series are shorter than the window.
     """
 
     out: str
@@ -102,6 +102,7 @@ def score_table(
     _check_order(detector, source)
     options = as_prepared(source, options or ReadOptions()).changed(channels=detector.channels_)
     stream, threshold = StreamScorer(detector), detector.threshold_.value_
+    series = _SeriesCount(detector.window_size)
     n_rows = n_anomalies = 0
     repairs: tuple[str, ...] = ()
     step_s = None
@@ -109,12 +110,13 @@ def score_table(
         for chunk in iterate_table(source, chunk_rows=chunk_rows, options=options, tell_order=detector.reach > 1):
             if chunk.machines is None and source.is_dir():
                 chunk = replace(chunk, machines=np.full(len(chunk), chunk.file, object))
-            scores = _score_chunk(stream, chunk)
+            scores = _score_chunk(stream, chunk, series)
             flags = scores > threshold
             write(_frame(chunk, scores, flags))
             n_rows, n_anomalies, repairs = n_rows + len(chunk), n_anomalies + int(flags.sum()), chunk.repairs
             step_s = chunk.step_s
-    return ScoringReport(str(out), n_rows, n_anomalies, threshold, (*step_notes(detector, step_s), *repairs))
+    notes = (*step_notes(detector, step_s), *short_notes(detector, series.n_short, series.n))
+    return ScoringReport(str(out), n_rows, n_anomalies, threshold, (*notes, *repairs))
 
 
 def step_notes(detector: Detector, step_s: float | None) -> tuple[str, ...]:
@@ -127,6 +129,17 @@ def step_notes(detector: Detector, step_s: float | None) -> tuple[str, ...]:
     return (
         f"rows are {step_s:g} s apart where the detector learned from rows {learned:g} s apart: "
         "its scores may mean nothing.",
+    )
+
+
+def short_notes(detector: Detector, n_short: int, n_series: int) -> tuple[str, ...]:
+    """Say in one sentence, else in none, that some of the series have fewer rows than the detector's window."""
+    if not n_short:
+        return ()
+    have, their = ("has", "its") if n_short == 1 else ("have", "their")
+    return (
+        f"{n_short:,} of {n_series:,} series {have} fewer rows than the window of {detector.window_size}: {their} rows "
+        f"are judged against {their} first row, repeated, and may score high for it.",
     )
 
 
@@ -149,7 +162,25 @@ def _check_order(detector: Detector, source: Path) -> None:
         )
 
 
-def _score_chunk(stream: StreamScorer, chunk: TableChunk) -> np.ndarray:
+class _SeriesCount:
+    """How many series there were, and how many of them have fewer rows than the window so far."""
+
+    def __init__(self, window_size: int) -> None:
+        self.window_size = window_size
+        self.n = self.n_short = 0
+        self._rows: dict[str, int] = {}  # of each machine's newest series
+
+    def add(self, machine: str, n_rows: int, *, starts: bool) -> None:
+        """Count the next rows of a machine; `starts` where a series starts with them."""
+        if starts:
+            self.n, self.n_short = self.n + 1, self.n_short + 1
+        before = 0 if starts else self._rows[machine]
+        self._rows[machine] = before + n_rows
+        if before < self.window_size <= before + n_rows:
+            self.n_short -= 1
+
+
+def _score_chunk(stream: StreamScorer, chunk: TableChunk, series: _SeriesCount) -> np.ndarray:
     """Score the rows of each machine apart, starting anew where no window may reach behind."""
     machines = np.full(len(chunk), None) if chunk.machines is None else chunk.machines
     names = np.array(["" if name is None else str(name) for name in machines])
@@ -160,8 +191,10 @@ def _score_chunk(stream: StreamScorer, chunk: TableChunk) -> np.ndarray:
         for run in np.split(mine, cuts):
             if not len(run):
                 continue
-            if chunk.starts[run[0]]:
+            starts = bool(chunk.starts[run[0]])
+            if starts:
                 stream.forget(machine)
+            series.add(machine, len(run), starts=starts)
             scores[run] = stream.score(_named(chunk, run), machine)
     return scores
 

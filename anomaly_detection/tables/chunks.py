@@ -99,7 +99,7 @@ def iterate_table(
     options : ReadOptions, optional
         What the file does not tell; name the detector's channels here.
     tell_order : bool
-        Whether `repairs` tell of rows out of time: to who takes each row by itself it is all one.
+        Whether `repairs` tell of pauses and of rows out of time: to who takes each row by itself it is all one.
     **changes
         Single options by name, instead of those in `options`.
 
@@ -284,7 +284,8 @@ class _Stream:
         self, times: NDArray[np.datetime64], starts: NDArray[np.int64], keys: list[object], file: TableFile
     ) -> NDArray[np.bool_]:
         """Where a machine starts, pauses, or goes back in time."""
-        limit = np.timedelta64(round((self.options.max_gap_s or DEFAULT_MAX_GAP_STEPS * self.step_s) * 1e9), "ns")
+        limit_s = self.options.max_gap_s or DEFAULT_MAX_GAP_STEPS * self.step_s
+        limit = np.timedelta64(round(limit_s * 1e9), "ns")
         is_start = np.zeros(len(times), bool)
         for start, stop, key in zip(starts, [*starts[1:], len(times)], keys, strict=True):
             part = times[start:stop]
@@ -293,12 +294,13 @@ class _Stream:
             known = last_known(~np.isnat(before), np.zeros(len(before), np.int64))
             before = before[np.maximum(known, 0)]
             steps = np.diff(before)
-            backward = steps < np.timedelta64(0)
-            is_start[start:stop] = backward | (steps > limit)
+            backward, pause = steps < np.timedelta64(0), steps > limit
+            is_start[start:stop] = backward | pause
             is_start[start] |= begins
             if self.tell_order:
                 repeated = (steps == np.timedelta64(0)) & ~np.isnat(part)
                 self.log.add(_BACKWARD, int(backward.sum()), file.name)
                 self.log.add(_REPEATED, int(repeated.sum()), file.name)
+                self.log.add(repair_text(repairs.PAUSES, limit=f"{limit_s:g}"), int(pause.sum()), file.name)
             self.last_times[key] = before[-1]
         return is_start

@@ -19,6 +19,7 @@ LEADING = "{n} missing cell{s} before a channel's first value filled with that f
 OFFSET = "times with an offset from UTC are given as UTC"
 NO_TIME = "{n} row{s} without a readable timestamp"
 NO_MACHINE = "{n} row{s} without a machine"
+PAUSES = "{n} pause{s} longer than {limit} s: a new series starts after each"
 
 
 class RepairLog:

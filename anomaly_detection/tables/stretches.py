@@ -26,7 +26,6 @@ DEFAULT_STEP_S = 1.0
 NO_TIME_COLUMN = "no column of times: rows are steps of {step} s from 1970"
 _UNORDERED = "{n} row{s} earlier than the row before sorted into place"
 _DUPLICATES = "{n} row{s} with a duplicate timestamp left out, the first row of each kept"
-_GAPS = "{n} pause{s} longer than {limit} s: a new series starts after each"
 _NO_STEP = "no two rows tell the step: it is taken to be 1 s"
 _NO_VALUE = "channel {column!r} without a value dropped"
 _CONSTANT = "channel {column!r} is constant; it is kept"
@@ -180,7 +179,7 @@ class _Reader:
         """Where each series starts, and the end."""
         limit_s = self.options.max_gap_s or DEFAULT_MAX_GAP_STEPS * step_s
         pause = (np.diff(groups.group) == 0) & (np.diff(groups.times).astype(np.float64) > limit_s * 1e9)
-        self.count(repair_text(_GAPS, limit=f"{limit_s:g}"), groups.file[1:][pause])
+        self.count(repair_text(repairs.PAUSES, limit=f"{limit_s:g}"), groups.file[1:][pause])
         starts = np.union1d(groups.starts, np.flatnonzero(pause) + 1)
         return [*starts.tolist(), len(groups.times)]
 

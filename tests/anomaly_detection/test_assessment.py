@@ -104,3 +104,14 @@ def test_windows_of_rows_drawn_at_random_are_told(pca_model: Path, rig_csv: Path
     assert whole.detectors == assess(pca_model, rig_csv, part="all").detectors
     train_detector(make_detector("pca"), read_parts(tmp_path / "drawn"), tmp_path / "single")
     assert assess(tmp_path / "single", tmp_path / "drawn").notes == ()
+
+
+def test_series_shorter_than_the_window_are_told(pca_model: Path, prepared_rig: Path, tmp_path: Path) -> None:
+    frame = pd.read_csv(prepared_rig / "test.csv").query("machine == 'machine1'").iloc[:50].drop(columns="machine")
+    times = pd.to_datetime(frame["datetime"])
+    start = "1 of 2 series has fewer rows than the window of 5: its rows are judged against its first row, repeated"
+    for n_rows, is_told in ((5, False), (4, True)):
+        late = times + pd.to_timedelta(3600 * (np.arange(50) >= n_rows), unit="s")
+        frame.assign(datetime=late).to_csv(tmp_path / "data.csv", index=False)
+        notes = assess(pca_model, tmp_path / "data.csv", part="all").notes
+        assert any(note.startswith(start) for note in notes) == is_told

@@ -59,6 +59,42 @@ def test_no_window_crosses_a_long_pause(tmp_path: Path) -> None:
     assert np.allclose(pd.read_csv(tmp_path / "s.csv")["anomaly_score"], expected)
 
 
+def test_pauses_are_told_where_windows_end_at_them(tmp_path: Path) -> None:
+    frame = timed(ROWS)
+    frame.loc[100:, "datetime"] += pd.Timedelta("1h")
+    path, told = table(tmp_path, frame), "1 pause longer than 10 s: a new series starts after each (data)."
+    assert score_table(DETECTOR, path, tmp_path / "s.csv", chunk_rows=64).repairs == (told,)
+    assert told in read_series(path).repairs
+    single = make_detector("pca", n_components=1, window_size=1).fit(ROWS)
+    assert score_table(single, path, tmp_path / "s.csv").repairs == ()
+
+
+@pytest.mark.parametrize("chunk_rows", [1, 2, 100])
+@pytest.mark.parametrize(
+    ("lengths", "told"),
+    [
+        ([4, 5, 4], None),
+        ([1], "1 of 1 series has fewer rows than the window of 4: its rows are judged against "),
+        ([3, 4, 2, 9, 1], "3 of 5 series have fewer rows than the window of 4: their rows are judged "),
+    ],
+)
+@pytest.mark.parametrize("by", ["machine", "pause"])
+def test_series_shorter_than_the_window_are_told(
+    tmp_path: Path, chunk_rows: int, lengths: list[int], told: str | None, by: str
+) -> None:
+    series = np.repeat(np.arange(len(lengths)), lengths)
+    frame = timed(ROWS[: len(series)])
+    if by == "pause":
+        frame["datetime"] += pd.to_timedelta(3600 * series, unit="s")
+    else:
+        mixed = np.random.default_rng(0).permutation(series)
+        frame = frame.assign(machine=[f"m{number}" for number in mixed])
+    report = score_table(DETECTOR, table(tmp_path, frame), tmp_path / "s.csv", chunk_rows=chunk_rows)
+    notes = [sentence for sentence in report.repairs if "fewer rows" in sentence]
+    assert [note.startswith(told or "-") for note in notes] == [True] * (told is not None)
+    assert all(f"note: {note}" in str(report) for note in notes)
+
+
 def test_missing_cells_are_filled_marked_and_reported(tmp_path: Path) -> None:
     frame = timed(ROWS.copy())
     frame.loc[[5, 6], "a"] = np.nan

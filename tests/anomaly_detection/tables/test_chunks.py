@@ -60,6 +60,7 @@ def test_every_row_once_in_file_order_whatever_the_chunks(tmp_path, frame, suffi
         "1 infinite cell of channel 'x' counted as missing (a).",
         "3 missing cells filled with the last value of the channel (a).",
         "1 missing cell before a channel's first value filled with that first value (a).",
+        "1 pause longer than 10 s: a new series starts after each (a).",
     }
 
 
@@ -196,6 +197,8 @@ def test_of_ordered_rows_the_chunks_are_what_read_series_reads(tmp_path_factory,
     assert_array_equal(joined(chunks, "values")[order], np.concatenate([series.values for series in whole.series]))
     starts = np.concatenate([np.arange(len(series)) == 0 for series in whole.series])
     assert_array_equal(joined(chunks, "starts")[order], starts)
+    told, expected = ([text for text in texts if "pause" in text] for texts in (chunks[-1].repairs, whole.repairs))
+    assert told == expected
 
 
 @pytest.mark.parametrize("chunk_rows", [4, 8])
