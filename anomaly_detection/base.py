@@ -168,8 +168,8 @@ class Detector(ABC):
             a series without labels.
         validation : (X, y), optional
             For early stopping and the threshold; y may be None. Without it the newest 15 % of each series serve. Where
-            only some of its series have labels, the threshold comes from those; rows that do not fill a window with
-            those before them set none.
+            only some of its series have labels, the threshold comes from those. Rows that do not fill a window with
+            those before them set none, unless the only anomalous ones, or the only normal ones, are among them.
 
         Raises
         ------
@@ -215,7 +215,8 @@ class Detector(ABC):
                 "none. Take a smaller window_size, or no baseline."
             )
         judged, normal = held_out or train, [self._normal_part(stretch) for stretch in train]
-        if labelled(judged)[1] is None and n_rows_of(normal) < n_rows_of(train):
+        is_unlabelled = not held_out or labelled(held_out)[1] is None
+        if is_unlabelled and n_rows_of(normal) < n_rows_of(train):
             judged = normal  # what comes later is in the other state
         self._rule(labelled(judged)[1])  # before the work that it would make useless
         _warn_of_constants(train)
@@ -336,10 +337,13 @@ class Detector(ABC):
     def _calibrate(self, stretches: list[Stretch]) -> None:
         stretches, labels = labelled(stretches)
         scores = self.decision_function([stretch.values for stretch in stretches])
-        filled = past_the_start(stretches, self.window_size)
-        if labels is None or np.unique(labels[filled]).size == np.unique(labels).size:
-            scores, labels = scores[filled], None if labels is None else labels[filled]
-        self.threshold_ = self._rule(labels).fit(np.maximum(scores, _ROUNDING), labels)
+        rule, used = self._rule(labels), past_the_start(stretches, self.window_size)
+        try:
+            rule.check_labels(None if labels is None else labels[used])
+        except ValueError:  # the only rows of a kind that the rule needs
+            used[:] = True
+        labels = None if labels is None else labels[used]
+        self.threshold_ = rule.fit(np.maximum(scores[used], _ROUNDING), labels)
 
     def _rule(self, labels: np.ndarray | None) -> "Threshold":
         """Make the rule for the threshold, which these labels of the validation part must suit."""

@@ -196,7 +196,7 @@ class PCADetector(Detector):
         from sklearn.covariance import ledoit_wolf
 
         covariance, _ = ledoit_wolf(scaled, assume_centered=True)
-        covariance += _STEP_SHARE / len(covariance) * steps.T @ steps / max(1, len(steps))
+        covariance += _STEP_SHARE / len(covariance) * steps.T @ steps
         values, vectors = np.linalg.eigh(covariance)
         floored = np.maximum(values, values.max() * 1e-12)
         precision = (vectors / np.where(floored > 0, floored, 1.0)) @ vectors.T  # 1: where no channel has spread

@@ -138,7 +138,8 @@ def as_labels(y: Any, lengths: Sequence[int]) -> list[np.ndarray | None]:
     ValueError
         If a count or a length differs, or a label is neither 0 nor 1.
     """
-    parts = list(y) if isinstance(y, list | tuple) and len(lengths) == len(y) else [y]
+    is_list = isinstance(y, list | tuple) and len(y) == len(lengths) and all(p is None or np.ndim(p) for p in y)
+    parts = list(y) if is_list else [y]
     labels = [None if part is None else np.asarray(part) for part in parts]
     shapes = [(n,) if part is None else part.shape for part, n in zip(labels, lengths, strict=False)]
     if len(labels) != len(lengths) or shapes != [(n,) for n in lengths]:
@@ -159,7 +160,7 @@ def normal_windows(stretch: Stretch, window_size: int, *, padded: bool = False) 
     if stretch.labels is None:
         return np.ones(n_windows, dtype=bool)
     flagged = np.concatenate([np.zeros(n_before + 1, dtype=int), np.cumsum(stretch.labels)])
-    clean: np.ndarray = flagged[window_size:] == flagged[: len(flagged) - window_size]
+    clean: np.ndarray = flagged[window_size:] == flagged[: max(0, len(flagged) - window_size)]
     return clean[:n_windows]
 
 

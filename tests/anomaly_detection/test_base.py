@@ -5,6 +5,7 @@ import pytest
 
 from anomaly_detection.base import LARGEST_SCORE
 from anomaly_detection.registry import DETECTORS
+from anomaly_detection.thresholds import parse_threshold
 from tests.anomaly_detection.test_detectors import make, normal_rows
 
 
@@ -62,6 +63,37 @@ def test_rows_at_the_start_count_where_nothing_else_is_anomalous() -> None:
     rows, labels = normal_rows(60, 1), np.zeros(60, dtype=int)
     labels[:3] = 1
     rows[:3] += 9
+    detector = make("pca", window_size=9).fit(normal_rows(200, 2), validation=(rows, labels))
+    assert detector.threshold_.name == "best_f1"
+
+
+def test_the_first_full_window_sets_the_threshold_with_the_others() -> None:
+    rows = normal_rows(60, 1)
+    rows[8] += 50
+    detector = make("pca", window_size=9, threshold="percentile=100").fit(normal_rows(300, 2), validation=(rows, None))
+    assert detector.threshold_.value_ == detector.decision_function(rows)[8:].max()
+    rows[8:] = normal_rows(52, 3)
+    rows[7] += 50
+    held = make("pca", window_size=9, threshold="percentile=100").fit(normal_rows(300, 2), validation=(rows, None))
+    assert held.threshold_.value_ == held.decision_function(rows)[8:].max()
+
+
+@pytest.mark.parametrize(
+    ("rule", "counts"), [("percentile=99", False), ("best_f1", True), ("false_positive_rate", False)]
+)
+def test_rules_on_normal_scores_leave_the_start_out_whatever_is_anomalous_there(rule: str, counts: bool) -> None:
+    rows, labels = normal_rows(300, 1), np.zeros(300, dtype=int)
+    labels[:3] = 1
+    found = make("pca", window_size=20, threshold=rule).fit(normal_rows(900, 2), validation=(rows, labels))
+    scores = found.decision_function(rows)
+    used = slice(0, None) if counts else slice(19, None)
+    oracle = parse_threshold(rule).fit(np.maximum(scores[used], 1e-12), labels[used])
+    assert found.threshold_.value_ == oracle.value_
+
+
+def test_the_only_normal_rows_may_lie_at_the_start() -> None:
+    rows, labels = normal_rows(60, 1), np.ones(60, dtype=int)
+    labels[:3] = 0
     detector = make("pca", window_size=9).fit(normal_rows(200, 2), validation=(rows, labels))
     assert detector.threshold_.name == "best_f1"
 

@@ -149,6 +149,19 @@ def test_a_step_that_takes_a_minute_is_one() -> None:
     assert 250 <= first <= 310
 
 
+@pytest.mark.parametrize(("n_blocks", "expected"), [(4, True), (24, False)])
+def test_how_sudden_a_step_must_be(n_blocks: int, expected: bool) -> None:
+    rows = np.repeat(np.tile([0.1, -0.1], 30), 10)[:, None]
+    rows[300 - 5 * n_blocks : 300 + 5 * n_blocks, 0] += np.linspace(0, 9, 10 * n_blocks)
+    rows[300 + 5 * n_blocks :, 0] += 9
+    assert (lengths(rows) != [600]) == expected
+
+
+def test_chance_in_few_blocks_of_many_channels_is_no_step() -> None:
+    cut = [lengths(noise(200, 200, seed)) != [200] for seed in range(40)]
+    assert sum(cut) == 0
+
+
 def test_two_hundred_rows_suffice() -> None:
     assert lengths(stepped((100, 9.0), n_steps=200)) == [100, 100]
 
@@ -266,7 +279,7 @@ class TestOfADetector:
         middle, spread = (found["std"] / scale).mean(0), (found["std"] / scale).std(0)
         watched = np.hstack([(found["mean"] - center) / scale, (found["std"] / scale - middle) / spread])
         both = np.hstack([np.array(steps["mean"]) / scale, np.array(steps["std"]) / scale / spread])
-        covariance = ledoit_wolf(watched, assume_centered=True)[0] + 0.24 / 6 * both.T @ both / 2
+        covariance = ledoit_wolf(watched, assume_centered=True)[0] + 0.24 / 6 * both.T @ both
         windows = full_windows(train[0], 5)
         away = np.hstack([(windows.mean(1) - center) / scale, (windows.std(1) / scale - middle) / spread])
         expected = np.einsum("ij,jk,ik->i", away, np.linalg.inv(covariance), away) / 6
@@ -310,6 +323,32 @@ class TestOfADetector:
         kept, held_out = detector._split([Stretch(rows) for rows in series])
         assert [len(part.values) for part in kept] == [340, 400]
         assert [len(part.values) for part in held_out] == [60]
+
+    @pytest.mark.filterwarnings("ignore:The level of training series")
+    def test_other_states_score_as_far_however_many_there_are(self) -> None:
+        series = [noise(600, 6, seed) for seed in range(4)]
+        for channel, rows in enumerate(series):
+            rows[300:, channel] += 30
+        detector = PCADetector(statistic="t2", first_regime=True).fit(series, validation=(series, None))
+        for rows in series:
+            assert 2.5 < np.median(detector.decision_function(rows[300:])) < 6
+
+    @pytest.mark.filterwarnings("ignore:The level of training series 2")
+    def test_all_normal_parts_set_the_threshold(self) -> None:
+        loud = noise(2000, seed=1) * 3
+        stepping = noise(2000, seed=2)
+        stepping[900:] += 9
+        options = {"statistic": "t2", "first_regime": True, "threshold": "percentile=100"}
+        detector = PCADetector(**options).fit([loud, stepping], validation=([loud], None))
+        normal = detector.decision_function([loud, stepping[:900]])
+        assert detector.threshold_.value_ == normal.max()
+
+    @pytest.mark.filterwarnings("ignore:The level of training series")
+    def test_labels_that_are_all_normal_change_nothing(self) -> None:
+        rows = stepped((350, 6.0), n_steps=600)
+        options = {"statistic": "t2", "first_regime": True}
+        without = PCADetector(**options).fit(rows).threshold_
+        assert PCADetector(**options).fit(rows, np.zeros(600)).threshold_.value_ == pytest.approx(without.value_)
 
     @pytest.mark.parametrize("name", ["spread", "first_regime"])
     def test_flags_are_flags(self, name: str) -> None:

@@ -118,3 +118,19 @@ def test_without_labels_every_window_counts_as_normal(window_size: int, n_full: 
     stretch = Stretch(np.zeros((5, 1)))
     assert normal_windows(stretch, window_size).tolist() == [True] * n_full
     assert normal_windows(stretch, window_size, padded=True).tolist() == [True] * 5
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_a_window_for_every_row_that_ends_one(padded: bool) -> None:
+    for n in range(1, 25):
+        for window_size in range(1, 25):
+            for labels in (None, np.zeros(n, dtype=bool), np.ones(n, dtype=bool)):
+                found = normal_windows(Stretch(np.zeros((n, 1)), labels), window_size, padded=padded)
+                assert len(found) == (n if padded else max(0, n - window_size + 1))
+                assert found.all() if labels is None or not labels.any() else not found.any()
+
+
+def test_labels_of_a_series_of_one_row() -> None:
+    assert [part.tolist() for part in as_labels([1], [1])] == [[True]]
+    assert [part.tolist() for part in as_labels([[1]], [1])] == [[True]]
+    assert as_labels([None], [1]) == [None]
