@@ -15,7 +15,7 @@ settings are frozen.
   rows with a weight of .6, the rows before a lasting step for normal (.84 instead of .80 where there is one, as in one
   of the even-numbered files), and of the limits that 1, .1 and .01 % of normal rows would exceed by chi-square the
   last, by the F1. For `pca` the ranking puts a weight of .8 before the .6 taken, and its limit is the 1 % point. The
-  list of candidates is not innocent, though: labels of the even-numbered files were looked at 26 times while it was
+  list of candidates is not innocent, though: labels of the even-numbered files were looked at 27 times while it was
   drawn up, and decided what was tried next and against what else was tried, so figures on those files flatter:
   neighbours, their mean with PCA, smoothed scores, training rows weeded of outliers, the heads of earlier recordings as
   further normal states, levels per channel or per principal direction, extrapolating the state, the temperatures by
