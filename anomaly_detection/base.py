@@ -120,9 +120,9 @@ class Detector(ABC):
     def to_onnx(self) -> bytes:
         """Write the fitted detector as an ONNX model, with the names and shapes of `stored`."""
 
-    def _normal_part(self, stretch: Stretch) -> Stretch:
-        """Return the rows of a training series that may be normal, whatever their labels: all of them."""
-        return stretch
+    def _regimes(self, stretch: Stretch) -> list[Stretch]:
+        """Cut a training series into states, in the order of time, of which the first may be normal: all is one."""
+        return [stretch]
 
     def weights(self) -> bytes | None:
         """Return what `stored` writes beside the model, for those who train on; None where there is nothing."""
@@ -214,7 +214,7 @@ class Detector(ABC):
                 f"y must leave a window of {self.window_size} normal rows in a row for the level of a baseline; got "
                 "none. Take a smaller window_size, or no baseline."
             )
-        judged, normal = held_out or train, [self._normal_part(stretch) for stretch in train]
+        judged, normal = held_out or train, [self._regimes(stretch)[0] for stretch in train]
         is_unlabelled = not held_out or labelled(held_out)[1] is None
         if is_unlabelled and n_rows_of(normal) < n_rows_of(train):
             judged = normal  # what comes later is in the other state
@@ -229,7 +229,7 @@ class Detector(ABC):
         """Hold out the newest rows of each series, but of one that ends in another state than its normal one."""
         kept, held_out = [], []
         for stretch in train:
-            is_one = len(self._normal_part(stretch).values) == len(stretch.values)
+            is_one = len(self._regimes(stretch)) == 1
             older, newest = split_newest([stretch], self.window_size) if is_one else ([stretch], [])
             kept += older
             held_out += newest

@@ -23,7 +23,7 @@ import numpy as np
 
 from anomaly_detection.base import Detector, Outputs, check_choice, check_flag
 from anomaly_detection.pca import PCADetector
-from anomaly_detection.regimes import regimes_of, split_regimes
+from anomaly_detection.regimes import split_regimes, warn_of_steps
 from anomaly_detection.rows import Stretch, normal_windows
 from anomaly_detection.scaling import SCALINGS, Scaling
 
@@ -67,13 +67,14 @@ class MultiscaleDetector(Detector):
         if self.window_size < 2:
             raise ValueError(f"window_size must be an integer of at least 2; got {self.window_size}.")
 
-    def _normal_part(self, stretch: Stretch) -> Stretch:
-        return split_regimes(stretch, self.window_size)[0] if self.first_regime else stretch
+    def _regimes(self, stretch: Stretch) -> list[Stretch]:
+        return split_regimes(stretch, self.window_size) if self.first_regime else [stretch]
 
     def _fit(self, train: list[Stretch], validation: list[Stretch]) -> None:
         self._check_amount(train)
         sizes = sorted({max(2, self.window_size // 12), max(2, self.window_size // 3), self.window_size})
-        series = regimes_of(train, self.window_size) if self.first_regime else [[part] for part in train]
+        series = [self._regimes(stretch) for stretch in train]
+        warn_of_steps(series)
         self.parts_ = [
             PCADetector(window_size=size, statistic="t2", spread=True, scaling=self.scaling) for size in sizes
         ]

@@ -37,7 +37,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from anomaly_detection.base import Detector, Outputs, check_choice, check_flag
-from anomaly_detection.regimes import regimes_of, split_regimes
+from anomaly_detection.regimes import split_regimes, warn_of_steps
 from anomaly_detection.rows import Stretch, normal_windows
 from anomaly_detection.scaling import SCALINGS, Scaling, fit_scaling
 from anomaly_detection.windows import full_windows, pad_left
@@ -107,10 +107,12 @@ class PCADetector(Detector):
             raise ValueError(f"first_regime must go with statistic t2; got {self.statistic}.")
 
     def _fit(self, train: list[Stretch], validation: list[Stretch]) -> None:
-        self.fit_regimes(regimes_of(train, self.window_size) if self.first_regime else [[part] for part in train])
+        series = [self._regimes(stretch) for stretch in train]
+        warn_of_steps(series)
+        self.fit_regimes(series)
 
-    def _normal_part(self, stretch: Stretch) -> Stretch:
-        return split_regimes(stretch, self.window_size)[0] if self.first_regime else stretch
+    def _regimes(self, stretch: Stretch) -> list[Stretch]:
+        return split_regimes(stretch, self.window_size) if self.first_regime else [stretch]
 
     def fit_regimes(self, series: list[list[Stretch]]) -> None:
         """Learn from the regimes of each series, of which the first is normal."""

@@ -31,9 +31,8 @@ _NEAR, _LEAST_NEAR = 5, 0.5  # blocks on each side of a step, and the part of it
 _ROUNDING = 1e-9  # of a channel's values, that is no variation
 
 
-def regimes_of(train: list[Stretch], window_size: int) -> list[list[Stretch]]:
-    """Cut every training series where it steps for good, and tell so in a warning; see `split_regimes`."""
-    series = [split_regimes(stretch, window_size) for stretch in train]
+def warn_of_steps(series: list[list[Stretch]]) -> None:
+    """Tell in a warning which training series were cut into several regimes, and where."""
     for number, (first, *later) in enumerate(series, 1):
         if later:
             n_rows = len(first.values)
@@ -43,7 +42,6 @@ def regimes_of(train: list[Stretch], window_size: int) -> list[list[Stretch]]:
                 "are normal, leave first_regime out.",
                 stacklevel=5,
             )
-    return series
 
 
 def split_regimes(stretch: Stretch, window_size: int) -> list[Stretch]:

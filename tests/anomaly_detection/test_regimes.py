@@ -9,7 +9,7 @@ from sklearn.covariance import ledoit_wolf
 from anomaly_detection.base import Detector
 from anomaly_detection.multiscale import MultiscaleDetector
 from anomaly_detection.pca import PCADetector
-from anomaly_detection.regimes import STEP_LIMIT, regimes_of, split_regimes
+from anomaly_detection.regimes import STEP_LIMIT, split_regimes, warn_of_steps
 from anomaly_detection.registry import make_detector
 from anomaly_detection.rows import Stretch
 from anomaly_detection.windows import full_windows
@@ -113,9 +113,9 @@ def test_units_do_not_matter() -> None:
 
 
 def test_a_step_is_told() -> None:
-    train = [Stretch(noise(seed=1)), Stretch(stepped((250, 5.0)))]
+    series = [split_regimes(Stretch(rows), 1) for rows in (noise(seed=1), stepped((250, 5.0)))]
     with pytest.warns(UserWarning, match=r"level of training series 2 steps at row 250 .* the 150 from there on"):
-        series = regimes_of(train, 1)
+        warn_of_steps(series)
     assert [len(regimes) for regimes in series] == [1, 2]
 
 
@@ -186,7 +186,7 @@ def test_channels_that_do_nothing_have_no_step() -> None:
 
 def test_all_later_rows_are_told_and_where_it_was_asked_for() -> None:
     with pytest.warns(UserWarning, match="the 290 from there on"):
-        regimes_of([Stretch(stepped((110, 4.0), (250, 12.0)))], 1)
+        warn_of_steps([split_regimes(Stretch(stepped((110, 4.0), (250, 12.0))), 1)])
     rows = stepped((250, 9.0))
     with pytest.warns(UserWarning, match="steps at row 250") as caught:
         PCADetector(statistic="t2", first_regime=True).fit(rows, validation=(rows, None))
