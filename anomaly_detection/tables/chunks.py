@@ -114,17 +114,17 @@ def iterate_table(
         raise ValueError(f"chunk_rows must be at least 1; got {chunk_rows}.")
     settings = (options or ReadOptions()).changed(**changes)
     source = Path(path)
-    stream = _Stream(list_table_files(source, settings), settings, source, chunk_rows)
-    stream.tell_order = tell_order
-    return stream.chunks()
+    files = list_table_files(source, settings)
+    return _Stream(files, settings, source, chunk_rows, tell_order=tell_order).chunks()
 
 
 class _Stream:
     """One pass over a table, with what it must remember of each machine."""
 
-    tell_order = True
-
-    def __init__(self, files: Sequence[TableFile], options: ReadOptions, source: Path, chunk_rows: int) -> None:
+    def __init__(
+        self, files: Sequence[TableFile], options: ReadOptions, source: Path, chunk_rows: int, *, tell_order: bool
+    ) -> None:
+        self.tell_order = tell_order
         self.files, self.options, self.source, self.chunk_rows = files, options, source, chunk_rows
         self.log = RepairLog()
         heads = [(file, next(file.frames(_HEAD_ROWS), None)) for file in files]
