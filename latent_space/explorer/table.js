@@ -7,7 +7,7 @@ const COLUMN_GAP = 18;
 class LinkedTable {
   // on: {hover(i), pin(i), toggle(i), sort(name), shown(names)}
   constructor(place, sight, on) {
-    Object.assign(this, { place, sight, on, cursor: 0 });
+    Object.assign(this, { place, sight, on, cursor: 0, idWidths: new Map() });
     this.head = make("div", { class: "grid-head", role: "row" });
     this.scroller = make("div", {
       class: "grid-rows",
@@ -31,10 +31,14 @@ class LinkedTable {
     return shown.map((name) => table.column.get(name)).filter(Boolean);
   }
 
-  // Enough for the end of an id, which often is what tells it from the next.
+  // Enough for the end of an id, which often is what tells it from the next. Once per table: drawing is frequent, ids many.
   get idWidth() {
-    const longest = this.sight().table.ids.reduce((most, id) => Math.max(most, id.length), 0);
-    return Math.min(MOST_ID, Math.max(LEAST_ID, Math.ceil(longest * LETTER)));
+    const { table } = this.sight();
+    if (!this.idWidths.has(table)) {
+      const longest = table.ids.reduce((most, id) => Math.max(most, id.length), 0);
+      this.idWidths.set(table, Math.min(MOST_ID, Math.max(LEAST_ID, Math.ceil(longest * LETTER))));
+    }
+    return this.idWidths.get(table);
   }
 
   draw() {
