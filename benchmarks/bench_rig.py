@@ -12,9 +12,9 @@ knows every rule of the simulator: what can be reached at all.
 
 First all detectors on one seed, episodes, and machines of 6,000 rows that fail three times as often, so that the test
 part holds every type: about two minutes. Then the TCN on 20,000 rows of which 5 % are anomalous, three seeds and both
-modes, about a quarter of an hour, compared with what it must reach. There the rig runs on for a test of 100,000 rows
+modes, less than ten minutes, compared with what it must reach. There the rig runs on for a test of 100,000 rows
 per machine: the last 15 % of 20,000 hold one or two episodes of a type, whose lengths would decide the recall.
-``--full`` takes all detectors to that size, for about an hour.
+``--full`` takes all detectors to that size.
 """
 
 import argparse
